@@ -1,0 +1,135 @@
+//! Blobs: payloads kept out of line, so that they can be removed without breaking a link.
+//!
+//! A record refers to a blob by the digests of its pieces. The pieces travel in blob frames, which
+//! take no part in the links. A removed piece may leave a tombstone, which says that it was removed
+//! on purpose.
+
+use crate::cbor::{CborError, CborFault, Decoder, Encoder};
+use crate::format::{BLOB_PIECE_BYTES_MAX, BLOB_TAG};
+use crate::hash::{Hash, blob_digest};
+
+/// Sixteen secret bytes that keep a short payload from being guessed once it was removed.
+pub type Salt = [u8; 16];
+
+/// Stands in a record where an out-of-line payload was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobRef {
+    /// How many bytes the whole payload has.
+    pub len: u64,
+    /// The digest of each piece. All but the last piece have [`BLOB_PIECE_BYTES_MAX`] bytes.
+    pub pieces: Vec<Hash>,
+}
+
+impl BlobRef {
+    /// Appends the reference: the blob tag around `[length, digest, ...]`.
+    pub fn encode(&self, out: &mut Encoder<'_>) {
+        out.tag(BLOB_TAG);
+        out.array(1 + self.pieces.len());
+        out.uint(self.len);
+        self.pieces.iter().for_each(|piece| out.bytes(&piece.0));
+    }
+
+    /// Reads a reference, tag included.
+    pub fn decode(input: &mut Decoder<'_>) -> Result<BlobRef, CborError> {
+        let at = input.position();
+        input.tag(BLOB_TAG)?;
+        let fields = input.array()?;
+        let len = input.uint()?;
+        let pieces = fields.saturating_sub(1) as u64;
+        if pieces != len.div_ceil(BLOB_PIECE_BYTES_MAX as u64).max(1) {
+            return Err(CborError { at, fault: CborFault::OutOfRange });
+        }
+        let pieces = (0..pieces).map(|_| input.byte_array().map(Hash)).collect::<Result<_, _>>()?;
+        Ok(BlobRef { len, pieces })
+    }
+}
+
+/// One stored piece of a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlobFrame<'a> {
+    /// What records call this piece.
+    pub digest: Hash,
+    /// The salt that went into the digest.
+    pub salt: Salt,
+    /// The payload's bytes.
+    pub content: &'a [u8],
+}
+
+impl<'a> BlobFrame<'a> {
+    /// Makes the frame for some content under a salt.
+    #[must_use]
+    pub fn seal(salt: Salt, content: &'a [u8]) -> BlobFrame<'a> {
+        BlobFrame { digest: digest_of(&salt, content), salt, content }
+    }
+
+    /// Whether the stored bytes are the ones the digest stands for.
+    #[must_use]
+    pub fn is_intact(&self) -> bool {
+        digest_of(&self.salt, self.content) == self.digest
+    }
+
+    /// Appends the body of the frame.
+    pub fn encode_body(&self, tag: [u8; 4], out: &mut Vec<u8>) {
+        let mut out = Encoder(out);
+        out.array(4);
+        out.bytes(&tag);
+        out.bytes(&self.digest.0);
+        out.bytes(&self.salt);
+        out.bytes(self.content);
+    }
+
+    /// Reads the body of a frame.
+    pub fn decode_body(body: &'a [u8]) -> Result<BlobFrame<'a>, CborError> {
+        let mut input = Decoder::new(body);
+        input.array_of(4)?;
+        input.byte_array::<4>()?;
+        let digest = Hash(input.byte_array()?);
+        let salt = input.byte_array()?;
+        let at = input.position();
+        let content = input.bytes()?;
+        if content.len() > BLOB_PIECE_BYTES_MAX {
+            return Err(CborError { at, fault: CborFault::OutOfRange });
+        }
+        input.finish()?;
+        Ok(BlobFrame { digest, salt, content })
+    }
+}
+
+/// What is left of a piece that was removed on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tombstone {
+    /// What records call the removed piece.
+    pub digest: Hash,
+    /// How many bytes it had.
+    pub len: u64,
+}
+
+impl Tombstone {
+    /// Appends the body of the frame.
+    pub fn encode_body(&self, tag: [u8; 4], out: &mut Vec<u8>) {
+        let mut out = Encoder(out);
+        out.array(4);
+        out.bytes(&tag);
+        out.bytes(&self.digest.0);
+        out.null();
+        out.uint(self.len);
+    }
+
+    /// Reads the body of a frame.
+    pub fn decode_body(body: &[u8]) -> Result<Tombstone, CborError> {
+        let mut input = Decoder::new(body);
+        input.array_of(4)?;
+        input.byte_array::<4>()?;
+        let digest = Hash(input.byte_array()?);
+        if !input.null()? {
+            return Err(CborError { at: input.position(), fault: CborFault::Expected("null") });
+        }
+        let len = input.uint()?;
+        input.finish()?;
+        Ok(Tombstone { digest, len })
+    }
+}
+
+fn digest_of(salt: &Salt, content: &[u8]) -> Hash {
+    blob_digest(salt, &Hash(*blake3::hash(content).as_bytes()))
+}

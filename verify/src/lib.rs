@@ -1,0 +1,14 @@
+//! Checks a chain: links, form, segments, signatures, policy; and says what happened to it.
+//!
+//! Findings are data: a damaged chain gives a [`Report`] with [`Fault`]s, not an error. Errors are
+//! kept for what stops the check itself, such as a file that cannot be read.
+
+mod fault;
+mod report;
+mod source;
+
+pub use fault::{CheckpointField, Fault, SignatureFault};
+pub use report::{
+    Anchor, BlobCount, Depth, Head, Policy, Report, Signatures, Unmet, Verdict, VerifyError,
+};
+pub use source::{FileSource, Source, SourceReader};

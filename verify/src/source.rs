@@ -1,0 +1,97 @@
+//! Where the bytes of a chain come from.
+
+use std::fs::File;
+use std::io;
+
+/// Bytes that several threads can read at once, anywhere.
+pub trait Source: Sync {
+    /// How many bytes there are.
+    fn len(&self) -> u64;
+
+    /// Fills the whole buffer from this offset.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Whether there are no bytes.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Source for [u8] {
+    fn len(&self) -> u64 {
+        <[u8]>::len(self) as u64
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let bytes = usize::try_from(offset)
+            .ok()
+            .and_then(|start| self.get(start..)?.get(..buffer.len()))
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        buffer.copy_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// An open file with the length it had when the check began, so that a chain which is still being
+/// written gives one consistent answer.
+pub struct FileSource {
+    file: File,
+    len: u64,
+}
+
+impl FileSource {
+    /// Notes the file's length.
+    pub fn new(file: File) -> io::Result<FileSource> {
+        let len = file.metadata()?.len();
+        Ok(FileSource { file, len })
+    }
+}
+
+impl Source for FileSource {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    #[cfg(unix)]
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(&self.file, buffer, offset)
+    }
+
+    #[cfg(windows)]
+    fn read_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+        while !buffer.is_empty() {
+            match std::os::windows::fs::FileExt::seek_read(&self.file, buffer, offset)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => {
+                    buffer = &mut buffer[read..];
+                    offset += read as u64;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads a source from front to back.
+pub struct SourceReader<'a, S: ?Sized> {
+    source: &'a S,
+    offset: u64,
+    end: u64,
+}
+
+impl<'a, S: Source + ?Sized> SourceReader<'a, S> {
+    /// Reads the bytes from `start` up to, not including, `end`.
+    pub fn new(source: &'a S, start: u64, end: u64) -> SourceReader<'a, S> {
+        SourceReader { source, offset: start, end: end.min(source.len()) }
+    }
+}
+
+impl<S: Source + ?Sized> io::Read for SourceReader<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.end.saturating_sub(self.offset);
+        let len = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.source.read_at(&mut buffer[..len], self.offset)?;
+        self.offset += len as u64;
+        Ok(len)
+    }
+}
