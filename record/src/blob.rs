@@ -4,8 +4,13 @@
 //! take no part in the links. A removed piece may leave a tombstone, which says that it was removed
 //! on purpose.
 
+use std::collections::HashMap;
+
+use zeroize::Zeroize;
+
 use crate::cbor::{CborError, CborFault, Decoder, Encoder};
 use crate::format::{BLOB_PIECE_BYTES_MAX, BLOB_TAG};
+use crate::frame::Frame;
 use crate::hash::{Hash, blob_digest};
 
 /// Sixteen secret bytes that keep a short payload from being guessed once it was removed.
@@ -127,6 +132,60 @@ impl Tombstone {
         let len = input.uint()?;
         input.finish()?;
         Ok(Tombstone { digest, len })
+    }
+}
+
+/// Turns payloads into blob frames, each distinct content once.
+pub(crate) struct Sealer {
+    /// Salts are derived from the content under this secret: equal contents get equal salts, and
+    /// nobody without the secret can tell which salt a content would get.
+    secret: [u8; 32],
+    /// Digests by content hash: the newer half and the older half of what is remembered.
+    recent: HashMap<Hash, Hash>,
+    older: HashMap<Hash, Hash>,
+}
+
+/// How many contents each half of a sealer's memory holds. Repeats further apart are stored again.
+const REMEMBERED_MAX: usize = 1 << 16;
+
+impl Sealer {
+    pub(crate) fn new(secret: [u8; 32]) -> Sealer {
+        Sealer { secret, recent: HashMap::new(), older: HashMap::new() }
+    }
+
+    /// Appends the frames of those pieces that are new, and returns the reference to all.
+    pub(crate) fn seal(&mut self, content: &[u8], tag: [u8; 4], frames: &mut Vec<u8>) -> BlobRef {
+        // An empty payload still has one, empty, piece.
+        let mut pieces = content.chunks(BLOB_PIECE_BYTES_MAX).collect::<Vec<_>>();
+        if pieces.is_empty() {
+            pieces.push(content);
+        }
+        let pieces = pieces.into_iter().map(|piece| self.seal_piece(piece, tag, frames)).collect();
+        BlobRef { len: content.len() as u64, pieces }
+    }
+
+    fn seal_piece(&mut self, content: &[u8], tag: [u8; 4], frames: &mut Vec<u8>) -> Hash {
+        let plain = Hash(*blake3::hash(content).as_bytes());
+        if let Some(digest) = self.recent.get(&plain).or_else(|| self.older.get(&plain)) {
+            return *digest;
+        }
+        let keyed = blake3::keyed_hash(&self.secret, &plain.0);
+        let salt = *keyed.as_bytes().first_chunk().expect("16 of 32 bytes");
+        let digest = blob_digest(&salt, &plain);
+        let mut body = Vec::with_capacity(content.len() + 64);
+        BlobFrame { digest, salt, content }.encode_body(tag, &mut body);
+        Frame::wrap(&body, frames);
+        if self.recent.len() == REMEMBERED_MAX {
+            self.older = std::mem::take(&mut self.recent);
+        }
+        self.recent.insert(plain, digest);
+        digest
+    }
+}
+
+impl Drop for Sealer {
+    fn drop(&mut self) {
+        self.secret.zeroize();
     }
 }
 

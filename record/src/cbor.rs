@@ -209,6 +209,14 @@ impl<'a> Decoder<'a> {
         std::str::from_utf8(bytes).map_err(|_| CborError { at, fault: CborFault::NotUtf8 })
     }
 
+    /// The content of the text or byte string that stands here, if one does.
+    pub(crate) fn string(&mut self) -> Option<&'a [u8]> {
+        match self.head() {
+            Ok((MAJOR_BYTES | MAJOR_TEXT, len)) => self.take(len).ok(),
+            _ => None,
+        }
+    }
+
     /// The head of an array. The length is at most what the remaining bytes could hold.
     pub fn array(&mut self) -> Result<usize, CborError> {
         let at = self.at;

@@ -11,15 +11,12 @@ use crate::event::{
     Header, Kind, Lifecycle, LifecycleState, Origin, Outcome, Permission, Recover, ResourceDrop,
     Return, TrapCode,
 };
-use crate::format::NESTING_DEPTH_MAX;
+use crate::format::{COMMON_FIELDS, NESTING_DEPTH_MAX};
 use crate::frame::Frame;
 use crate::hash::{ChainId, Hash};
 use crate::sign::{PublicKey, Signature};
 use crate::types::{Type, TypeDef, TypeId, decode_many};
 use crate::value::Values;
-
-/// How many fields come before those of the kind: tag, previous hash, sequence number, kind.
-const COMMON_FIELDS: usize = 4;
 
 /// Where a record stands: the part of its body that is the same for all kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,13 +42,13 @@ impl Place {
 
 /// Appends a whole body.
 pub(crate) fn encode_body(place: Place, event: &Event, out: &mut Vec<u8>) {
-    let mut out = Encoder(out);
-    out.array(COMMON_FIELDS + field_count(event));
-    out.bytes(&place.tag);
-    out.bytes(&place.prev.0);
-    out.uint(place.seq);
-    out.uint(event.kind() as u64);
-    encode_fields(event, &mut out);
+    let mut head = Encoder(out);
+    head.array(COMMON_FIELDS + event.field_count());
+    head.bytes(&place.tag);
+    head.bytes(&place.prev.0);
+    head.uint(place.seq);
+    head.uint(event.kind() as u64);
+    encode_fields(event, out);
 }
 
 /// Reads a whole body.
@@ -65,31 +62,36 @@ pub(crate) fn decode_body(body: &[u8]) -> Result<(Place, Event), CborError> {
         .ok_or(CborError { at, fault: CborFault::Expected("a known kind of record") })?;
     let event = decode_fields(kind, fields.saturating_sub(COMMON_FIELDS), &mut input)?;
     input.finish()?;
-    if fields != COMMON_FIELDS + field_count(&event) {
+    if fields != COMMON_FIELDS + event.field_count() {
         return Err(CborError { at: 0, fault: CborFault::Expected("another number of fields") });
     }
     Ok((place, event))
 }
 
-fn field_count(event: &Event) -> usize {
-    match event {
-        Event::Header(_) => 18,
-        Event::Type(_) => 3,
-        Event::Function(_) => 5,
-        Event::ExportCall(Call { fuel, .. })
-        | Event::ImportCall(Call { fuel, .. })
-        | Event::ImportReturn(Return { fuel, .. })
-        | Event::ExportReturn(Return { fuel, .. }) => 2 + usize::from(fuel.is_some()),
-        Event::ResourceDrop(_) => 2,
-        Event::Lifecycle(_) => 3,
-        Event::Permission(_) => 5,
-        Event::Checkpoint(_) => 13,
-        Event::Close(_) => 11,
-        Event::Recover(_) => 5,
+impl Event {
+    /// How many fields the kind has here; fuel makes the difference.
+    pub(crate) fn field_count(&self) -> usize {
+        match self {
+            Event::Header(_) => 18,
+            Event::Type(_) => 3,
+            Event::Function(_) => 5,
+            Event::ExportCall(Call { fuel, .. })
+            | Event::ImportCall(Call { fuel, .. })
+            | Event::ImportReturn(Return { fuel, .. })
+            | Event::ExportReturn(Return { fuel, .. }) => 2 + usize::from(fuel.is_some()),
+            Event::ResourceDrop(_) => 2,
+            Event::Lifecycle(_) => 3,
+            Event::Permission(_) => 5,
+            Event::Checkpoint(_) => 13,
+            Event::Close(_) => 11,
+            Event::Recover(_) => 5,
+        }
     }
 }
 
-fn encode_fields(event: &Event, out: &mut Encoder<'_>) {
+/// Appends the fields of the event's kind.
+pub(crate) fn encode_fields(event: &Event, out: &mut Vec<u8>) {
+    let out = &mut Encoder(out);
     match event {
         Event::Header(header) => encode_header(header, out),
         Event::Type(def) => {

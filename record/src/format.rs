@@ -33,6 +33,9 @@ pub const BLOB_PIECE_BYTES_MAX: usize = 4 << 20;
 /// Strings and byte lists of at least this many bytes are put out of line unless told otherwise.
 pub const INLINE_BYTES_DEFAULT: usize = 4096;
 
+/// Encoded arguments or results larger than this go out of line whole, whatever they are made of.
+pub const VALUES_BYTES_MAX: usize = 1 << 20;
+
 /// The CBOR tag in front of a blob reference, `"tb"` for "theater blob".
 pub const BLOB_TAG: u64 = 0x7462;
 
@@ -42,3 +45,6 @@ pub(crate) const BODY_TAG_AT: usize = 2;
 pub(crate) const BODY_PREV_AT: usize = 8;
 /// Where the sequence number's head stands, counted from the start of the body.
 pub(crate) const BODY_SEQ_AT: usize = 40;
+
+/// How many fields of a body come before those of its kind: tag, previous hash, number, kind.
+pub(crate) const COMMON_FIELDS: usize = 4;

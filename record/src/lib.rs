@@ -14,12 +14,17 @@ mod event;
 mod format;
 mod frame;
 mod hash;
+mod ledger;
+mod log;
 mod merkle;
+mod queue;
 mod reader;
+mod recorder;
 mod shape;
 mod sign;
 mod types;
 mod value;
+mod writer;
 
 pub use blob::{BlobFrame, BlobRef, Salt, Tombstone};
 pub use cbor::{CborError, CborFault, Decoder, Encoder};
@@ -32,14 +37,17 @@ pub use event::{
 pub use format::{
     BLOB_PIECE_BYTES_MAX, BLOB_TAG, BODY_BYTES_MAX, BODY_BYTES_MIN, FEATURES_KNOWN, FORMAT_VERSION,
     FRAME_BYTES_MAX, HASH_SUITE_BLAKE3, INLINE_BYTES_DEFAULT, MAGIC, NESTING_DEPTH_MAX,
+    VALUES_BYTES_MAX,
 };
 pub use frame::{Frame, FrameKind, sync_pattern};
 pub use hash::{
     ChainId, Hash, ParseHashError, SegmentHasher, close_digest, node_hash, record_hash,
     record_hash_key,
 };
-pub use merkle::{AuditPath, Log, LogPath, segment_path, segment_root};
+pub use log::Log;
+pub use merkle::{AuditPath, CheckpointLog, LogPath, segment_path, segment_root};
 pub use reader::{ReadError, Reader, Record, Stored};
+pub use recorder::{About, Clock, Options, RecordError, Recorder, Sensitivity, Tip};
 pub use shape::{ShapeError, check_body};
 pub use sign::{IdentityKey, PublicKey, Seed, Signature, SigningKey};
 pub use types::{Type, TypeDef, TypeId, TypeTable};

@@ -73,13 +73,13 @@ impl LogPath {
 
 /// The log over checkpoint frames, kept as the roots of its complete subtrees.
 #[derive(Debug, Clone, Default)]
-pub struct Log {
+pub struct CheckpointLog {
     len: u64,
     /// One root per bit set in `len`, the largest tree first.
     peaks: Vec<Hash>,
 }
 
-impl Log {
+impl CheckpointLog {
     /// Adds a checkpoint frame.
     pub fn push(&mut self, frame: &[u8]) {
         let mut node = log_leaf(frame);
@@ -214,15 +214,15 @@ mod tests {
     #[test]
     fn the_log_grows_to_the_same_root_and_proves_every_frame() {
         let frames: Vec<[u8; 8]> = (0u64..40).map(u64::to_be_bytes).collect();
-        let mut log = Log::default();
+        let mut log = CheckpointLog::default();
         for (at, frame) in frames.iter().enumerate() {
             log.push(frame);
             let so_far = &frames[..=at];
             let hashes: Vec<Hash> = so_far.iter().map(|frame| log_leaf(frame)).collect();
             assert_eq!(log.root(), naive(&hashes, &log_node));
-            for index in 0..=at {
-                let path = Log::path(so_far.iter().map(|frame| &frame[..]), index);
-                assert_eq!(path.root(&frames[index]), Some(log.root()));
+            for (index, frame) in so_far.iter().enumerate() {
+                let path = CheckpointLog::path(so_far.iter().map(|frame| &frame[..]), index);
+                assert_eq!(path.root(frame), Some(log.root()));
             }
         }
     }

@@ -140,8 +140,8 @@ impl IdentityKey {
         Ok(IdentityKey::from_secret(secret))
     }
 
-    pub(crate) fn sign_body(&self, kind: Kind, body: &mut [u8]) {
-        self.0.sign_body(kind, body);
+    pub(crate) fn key(&self) -> &SigningKey {
+        &self.0
     }
 }
 

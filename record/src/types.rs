@@ -215,17 +215,11 @@ impl Type {
             }
             Type::Record(fields) => {
                 constructor(RECORD, 1);
-                out.array(fields.len());
-                for (name, ty) in fields {
-                    encode_named(out, name, Some(ty));
-                }
+                encode_members(out, fields.iter().map(|(name, ty)| (name, Some(ty))));
             }
             Type::Variant(cases) => {
                 constructor(VARIANT, 1);
-                out.array(cases.len());
-                for (name, ty) in cases {
-                    encode_named(out, name, ty.as_ref());
-                }
+                encode_members(out, cases.iter().map(|(name, ty)| (name, ty.as_ref())));
             }
             Type::Enum(names) | Type::Flags(names) => {
                 constructor(if matches!(self, Type::Enum(_)) { ENUM } else { FLAGS }, 1);
@@ -331,10 +325,16 @@ fn reference_number(ty: &Type) -> u64 {
     }
 }
 
-fn encode_named(out: &mut Encoder<'_>, name: &str, ty: Option<&Type>) {
-    out.array(2);
-    out.text(name);
-    encode_optional(out, ty);
+fn encode_members<'a>(
+    out: &mut Encoder<'_>,
+    members: impl ExactSizeIterator<Item = (&'a String, Option<&'a Type>)>,
+) {
+    out.array(members.len());
+    for (name, ty) in members {
+        out.array(2);
+        out.text(name);
+        encode_optional(out, ty);
+    }
 }
 
 fn encode_optional(out: &mut Encoder<'_>, ty: Option<&Type>) {

@@ -341,6 +341,53 @@ impl Values {
         Ok(refs)
     }
 
+    /// The same values with every string and byte list of at least `bytes_min` bytes replaced by
+    /// the reference that `seal` gives for its content.
+    pub(crate) fn without_long_strings(
+        &self,
+        bytes_min: usize,
+        seal: &mut impl FnMut(&[u8]) -> BlobRef,
+    ) -> Values {
+        let mut input = Decoder::new(&self.0);
+        let mut bytes = Vec::with_capacity(256);
+        let mut due = 1;
+        while due > 0 {
+            due -= 1;
+            let mut out = Encoder(&mut bytes);
+            if let Some(content) = input.clone().string().filter(|text| text.len() >= bytes_min) {
+                seal(content).encode(&mut out);
+                input.item().expect("the values were checked on the way in");
+            } else if let Ok(len) = input.clone().array() {
+                input.array().expect("an array stands here");
+                out.array(len);
+                due += len;
+            } else {
+                out.raw(input.item().expect("the values were checked on the way in"));
+            }
+        }
+        Values(bytes)
+    }
+
+    /// The same number of values, each replaced by the reference that `seal` gives for it. Values
+    /// that are references already stay.
+    pub(crate) fn sealed(&self, seal: &mut impl FnMut(&[u8]) -> BlobRef) -> Values {
+        let mut input = Decoder::new(&self.0);
+        let len = input.array().expect("the values were checked on the way in");
+        let mut bytes = Vec::with_capacity(8 + 48 * len);
+        let mut out = Encoder(&mut bytes);
+        out.array(len);
+        for _ in 0..len {
+            let (is_ref, string) = (input.at_tag(), input.clone().string());
+            let item = input.item().expect("the values were checked on the way in");
+            if is_ref {
+                out.raw(item);
+            } else {
+                seal(string.unwrap_or(item)).encode(&mut out);
+            }
+        }
+        Values(bytes)
+    }
+
     pub(crate) fn decode_raw(input: &mut Decoder<'_>) -> Result<Values, CborError> {
         input.clone().array()?;
         Ok(Values(input.item()?.to_vec()))
