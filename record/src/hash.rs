@@ -122,6 +122,12 @@ pub fn record_hash_key() -> &'static [u8; 32] {
     &RECORD_KEY
 }
 
+/// The key under which the nodes of a segment's tree are computed; for callers that batch.
+#[must_use]
+pub fn node_hash_key() -> &'static [u8; 32] {
+    &NODE_KEY
+}
+
 /// The link hash of a record: BLAKE3 derive-key over the stored frame, zero-padded.
 ///
 /// The pre-image is the frame exactly as stored, tag 24 and length head included, followed by

@@ -41,8 +41,8 @@ pub use format::{
 };
 pub use frame::{Frame, FrameKind, sync_pattern};
 pub use hash::{
-    ChainId, Hash, ParseHashError, SegmentHasher, close_digest, node_hash, record_hash,
-    record_hash_key,
+    ChainId, Hash, ParseHashError, SegmentHasher, close_digest, node_hash, node_hash_key,
+    record_hash, record_hash_key,
 };
 pub use log::Log;
 pub use merkle::{AuditPath, CheckpointLog, LogPath, segment_path, segment_root};

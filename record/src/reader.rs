@@ -141,10 +141,18 @@ impl<R: Read> Reader<R> {
         self.offset
     }
 
-    /// Reads the next frame; `None` at the end.
+    /// Reads the next frame and checks its form; `None` at the end.
     ///
     /// After [`ReadError::Torn`] the call may be made again once the file has grown.
     pub fn read(&mut self) -> Result<Option<Stored<'_>>, ReadError> {
+        match self.read_frame()? {
+            Some((offset, frame)) => stored(frame, offset).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads the next frame, whatever it holds, and where it starts; `None` at the end.
+    pub fn read_frame(&mut self) -> Result<Option<(u64, Frame<'_>)>, ReadError> {
         let len = loop {
             let unread = &self.buffer[self.start..self.end];
             match Frame::measure(unread) {
@@ -165,7 +173,7 @@ impl<R: Read> Reader<R> {
         self.advance(len);
         let frame = Frame::parse(&self.buffer[start..start + len])
             .expect("the frame was measured and is there as a whole");
-        stored(frame, offset).map(Some)
+        Ok(Some((offset, frame)))
     }
 
     fn advance(&mut self, bytes: usize) {

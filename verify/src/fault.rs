@@ -120,10 +120,10 @@ pub enum Fault {
     },
     /// A blob's bytes are not the ones its digest stands for.
     BlobAltered {
-        /// Its digest.
-        digest: String,
         /// Where its frame starts.
         offset: u64,
+        /// How long its frame is.
+        bytes: u64,
     },
     /// Blobs of a segment are gone without a tombstone.
     BlobsMissing {
@@ -259,15 +259,13 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Fault::BitFlip { seq, offset, bit, found, original } => {
-                match seq {
-                    Some(seq) => write!(f, "event {seq}: ")?,
-                    None if *offset < 12 => f.write_str("magic: ")?,
-                    None => f.write_str("blob: ")?,
-                }
-                write!(
-                    f,
-                    "bit {bit} of byte {offset} was flipped: {found:#04x} should be {original:#04x}"
-                )
+                let place = match seq {
+                    Some(seq) => format!("event {seq}"),
+                    None if *offset < 12 => "magic".to_owned(),
+                    None => "blob".to_owned(),
+                };
+                let bytes = format_args!("{found:#04x} should be {original:#04x}");
+                write!(f, "{place}: bit {bit} of byte {offset} was flipped: {bytes}")
             }
             Fault::Altered { seq, offset } => {
                 write!(f, "event {seq} at byte {offset} was altered")
@@ -316,8 +314,8 @@ impl fmt::Display for Fault {
             Fault::Contradicted { seq, offset, field } => {
                 write!(f, "event {seq} at byte {offset} states {}, which is not so", field.name())
             }
-            Fault::BlobAltered { digest, offset } => {
-                write!(f, "blob {} at byte {offset} was altered", &digest[..8.min(digest.len())])
+            Fault::BlobAltered { offset, bytes } => {
+                write!(f, "the blob of {bytes} bytes at byte {offset} was altered")
             }
             Fault::BlobsMissing { seq, offset, count } => write!(
                 f,

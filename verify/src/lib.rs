@@ -3,12 +3,23 @@
 //! Findings are data: a damaged chain gives a [`Report`] with [`Fault`]s, not an error. Errors are
 //! kept for what stops the check itself, such as a file that cannot be read.
 
+mod audit;
+mod classify;
 mod fault;
+mod heal;
+mod job;
+mod lanes;
+mod policy;
+mod quick;
 mod report;
+mod scan;
 mod source;
+mod survey;
+mod verify;
 
 pub use fault::{CheckpointField, Fault, SignatureFault};
 pub use report::{
     Anchor, BlobCount, Depth, Head, Policy, Report, Signatures, Unmet, Verdict, VerifyError,
 };
 pub use source::{FileSource, Source, SourceReader};
+pub use verify::{Options, verify};

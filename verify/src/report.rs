@@ -210,6 +210,12 @@ pub enum VerifyError {
         /// Why.
         source: io::Error,
     },
+    /// The threads asked for could not be started.
+    #[error("the threads could not be started: {reason}")]
+    Threads {
+        /// Why.
+        reason: String,
+    },
     /// There is nothing in the file.
     #[error("not a chain: the file is empty")]
     Empty,

@@ -1,0 +1,74 @@
+//! Whole chains are called whole, at every depth, with every number of threads.
+
+use theater_verify::{Anchor, Depth, Options, Policy, Report, Unmet, Verdict, verify};
+
+use crate::chains::{all_kinds, calls, hash_of, identity, records, short_segments, signed};
+
+pub(crate) fn check(chain: &[u8]) -> Report {
+    check_with(chain, Depth::Full, Policy::default())
+}
+
+pub(crate) fn check_with(chain: &[u8], depth: Depth, policy: Policy) -> Report {
+    let options = Options { depth, policy, threads: Some(2), ..Options::default() };
+    verify(chain, &options).unwrap()
+}
+
+#[test]
+fn a_whole_chain_is_complete_at_every_depth() {
+    for chain in
+        [all_kinds(1, short_segments(5)), all_kinds(2, signed()), calls(3, 300, short_segments(16))]
+    {
+        let count = records(&chain).len() as u64;
+        for depth in [Depth::Quick, Depth::Links, Depth::Structure, Depth::Full] {
+            let report = check_with(&chain, depth, Policy::default());
+            assert_eq!(report.faults, []);
+            assert_eq!(report.verdict(), Verdict::Complete);
+            assert_eq!(report.depth, depth);
+            assert_eq!(report.records, count);
+            let head = report.head.unwrap();
+            assert_eq!(head.seq, count - 1);
+            assert_eq!(head.hash, hash_of(&chain, *records(&chain).last().unwrap()));
+            assert_eq!(head.end, chain.len() as u64);
+            assert_eq!(report.header.unwrap().name, "subject");
+        }
+    }
+}
+
+#[test]
+fn a_policy_that_holds_is_met_and_one_that_does_not_is_not() {
+    let chain = all_kinds(2, signed());
+    let records = records(&chain);
+    let anchor =
+        |seq: usize, of: usize| Anchor { seq: seq as u64, hash: hash_of(&chain, records[of]) };
+    let key = identity().public();
+    for depth in [Depth::Quick, Depth::Full] {
+        let met = Policy {
+            signed_by: Some(key),
+            events_min: Some(records.len() as u64),
+            anchors: vec![anchor(4, 4), anchor(0, 0), anchor(records.len() - 1, records.len() - 1)],
+            component: None,
+            closed: true,
+        };
+        assert_eq!(check_with(&chain, depth, met).verdict(), Verdict::Complete);
+        let other = theater_record::IdentityKey::from_secret([6; 32]).public();
+        let policy = Policy {
+            signed_by: Some(other),
+            events_min: Some(records.len() as u64 + 1),
+            anchors: vec![anchor(4, 5), anchor(1000, 5)],
+            component: Some(hash_of(&chain, records[0])),
+            closed: true,
+        };
+        let report = check_with(&chain, depth, policy);
+        assert_eq!(report.verdict(), Verdict::Unmet);
+        assert!(matches!(
+            report.unmet[..],
+            [
+                Unmet::OtherKey { .. },
+                Unmet::TooFewEvents { .. },
+                Unmet::OtherHash { seq: 4, .. },
+                Unmet::NoSuchEvent { seq: 1000 },
+                Unmet::OtherComponent { found: None },
+            ]
+        ));
+    }
+}
