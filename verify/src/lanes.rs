@@ -49,15 +49,15 @@ impl Lanes {
     pub(crate) fn record_hashes(
         &mut self,
         data: &[u8],
-        spans: &[(usize, usize)],
+        spans: &[(u32, u32)],
         hashes: &mut Vec<Hash>,
     ) {
-        hashes.clear();
         hashes.resize(spans.len(), Hash::ZERO);
         for (at, (start, len)) in spans.iter().enumerate() {
+            let (start, len) = (*start as usize, *len as usize);
             let blocks = len.div_ceil(BLOCK_BYTES);
             if blocks > BLOCKS_MAX {
-                hashes[at] = record_hash(&data[*start..start + len]);
+                hashes[at] = record_hash(&data[start..start + len]);
                 continue;
             }
             self.waiting[blocks].push(at as u32);
@@ -95,11 +95,12 @@ impl Lanes {
         nodes.truncate(pairs + odd);
     }
 
-    fn flush(&mut self, blocks: usize, data: &[u8], spans: &[(usize, usize)], hashes: &mut [Hash]) {
+    fn flush(&mut self, blocks: usize, data: &[u8], spans: &[(u32, u32)], hashes: &mut [Hash]) {
         let padded_bytes = blocks * BLOCK_BYTES;
         let waiting = std::mem::take(&mut self.waiting[blocks]);
         for (lane, at) in waiting.iter().enumerate() {
             let (start, len) = spans[*at as usize];
+            let (start, len) = (start as usize, len as usize);
             let input = &mut self.padded[lane * padded_bytes..][..padded_bytes];
             input[padded_bytes - BLOCK_BYTES..].fill(0);
             input[..len].copy_from_slice(&data[start..start + len]);
@@ -178,18 +179,19 @@ mod tests {
         for platform in platforms() {
             let mut lanes = Lanes::on(platform);
             for count in [1, 2, 15, 16, 17, 33, 64] {
-                let spans: Vec<(usize, usize)> =
+                let spans: Vec<(u32, u32)> =
                     (0..count).map(|at| (at * 7, 45 + at * 53 % 4096)).collect();
                 let mut hashes = Vec::new();
                 lanes.record_hashes(&data, &spans, &mut hashes);
                 for ((start, len), hash) in spans.iter().zip(&hashes) {
-                    assert_eq!(*hash, record_hash(&data[*start..start + len]), "{len} bytes");
+                    let frame = &data[*start as usize..(start + len) as usize];
+                    assert_eq!(*hash, record_hash(frame), "{len} bytes");
                 }
             }
-            for len in 1..=1100 {
+            for len in 1..=1100u32 {
                 let mut hashes = Vec::new();
                 lanes.record_hashes(&data, &[(3, len)], &mut hashes);
-                assert_eq!(hashes, [record_hash(&data[3..3 + len])], "{len} bytes");
+                assert_eq!(hashes, [record_hash(&data[3..3 + len as usize])], "{len} bytes");
             }
         }
     }

@@ -5,6 +5,7 @@
 //! before must end exactly there.
 
 use std::io;
+use std::ops::Range;
 
 use memchr::memmem;
 use theater_record::{
@@ -19,8 +20,6 @@ use crate::source::Source;
 const OVERLAP_BYTES: usize = 8 << 10;
 /// How much is searched at a time for the next frame after damage.
 const SEARCH_BYTES: usize = 256 << 10;
-/// The longest head of a frame: tag 24 and a byte string head with a four-byte length.
-const FRAME_HEAD_BYTES_MAX: u64 = 7;
 
 /// Where a scan begins.
 #[derive(Debug, Clone, Copy)]
@@ -136,14 +135,43 @@ pub(crate) struct Stretch {
     pub(crate) end: u64,
 }
 
-/// A frame within the buffer.
+/// A frame within the buffer. Kept small: there is one for each record of a stretch.
 #[derive(Clone, Copy)]
 struct Span {
-    /// Offset in the file.
-    offset: u64,
-    /// Offset in the buffer and length.
-    at: (usize, usize),
-    kind: FrameKind,
+    start: u32,
+    len: u32,
+    seq: u64,
+    what: What,
+}
+
+/// What a frame holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// A record that says something about the chain as a whole.
+    Mark(Kind),
+    /// Any other record.
+    Record,
+    Blob,
+    Tombstone,
+}
+
+impl What {
+    fn of(kind: FrameKind) -> (What, u64) {
+        match kind {
+            FrameKind::Record { seq, kind } => match Kind::from_number(kind) {
+                Some(kind @ (Kind::Header | Kind::Checkpoint | Kind::Close | Kind::Recover)) => {
+                    (What::Mark(kind), seq)
+                }
+                _ => (What::Record, seq),
+            },
+            FrameKind::Blob => (What::Blob, 0),
+            FrameKind::Tombstone => (What::Tombstone, 0),
+        }
+    }
+
+    fn is_record(self) -> bool {
+        matches!(self, What::Mark(_) | What::Record)
+    }
 }
 
 /// Scans stretches, one at a time, with buffers that are kept.
@@ -157,7 +185,8 @@ pub(crate) struct Scanner<'s, S: ?Sized> {
     base: u64,
     filled: usize,
     spans: Vec<Span>,
-    record_spans: Vec<(usize, usize)>,
+    /// Start and length of the records among the spans, and their link hashes.
+    record_spans: Vec<(u32, u32)>,
     hashes: Vec<Hash>,
 }
 
@@ -208,20 +237,11 @@ impl<'s, S: Source + ?Sized> Scanner<'s, S> {
         pieces: &mut Vec<Piece>,
     ) -> Result<u64, VerifyError> {
         let end = self.collect_spans(start, limit)?;
-        self.record_spans.clear();
-        self.record_spans.extend(
-            self.spans
-                .iter()
-                .filter(|span| matches!(span.kind, FrameKind::Record { .. }))
-                .map(|span| span.at),
-        );
-        let mut hashes = std::mem::take(&mut self.hashes);
-        self.lanes.record_hashes(&self.buffer, &self.record_spans, &mut hashes);
-        self.hashes = hashes;
+        self.lanes.record_hashes(&self.buffer, &self.record_spans, &mut self.hashes);
         let broken_at = self.split_runs(end, limit, pieces);
         // Frames at and after the limit were only looked at to judge those before it.
         match broken_at {
-            None => Ok(end.min(self.spans_end(limit))),
+            None => Ok(end.min(self.first_beyond(limit))),
             Some(at) => {
                 let next = self.resync(at + 1)?;
                 push_gap(pieces, at, next);
@@ -231,166 +251,192 @@ impl<'s, S: Source + ?Sized> Scanner<'s, S> {
     }
 
     /// Where the first collected frame at or after the limit starts.
-    fn spans_end(&self, limit: u64) -> u64 {
-        self.spans.iter().find(|span| span.offset >= limit).map_or(u64::MAX, |s| s.offset)
+    fn first_beyond(&self, limit: u64) -> u64 {
+        let beyond = self.spans.iter().rev().take_while(|span| self.offset(span) >= limit);
+        beyond.last().map_or(u64::MAX, |span| self.offset(span))
     }
 
     /// Notes all frames from `start` and one record more than start before the limit. Returns the
     /// offset of the first byte after them.
     fn collect_spans(&mut self, start: u64, limit: u64) -> Result<u64, VerifyError> {
         self.spans.clear();
+        self.record_spans.clear();
         let mut at = start;
         loop {
             let Some((len, kind)) = self.frame_at(at)? else { return Ok(at) };
-            let span = Span { offset: at, at: ((at - self.base) as usize, len), kind };
+            let (what, seq) = What::of(kind);
+            let span = Span { start: (at - self.base) as u32, len: len as u32, seq, what };
             self.spans.push(span);
-            at += len as u64;
-            if span.offset >= limit && matches!(kind, FrameKind::Record { .. }) {
-                return Ok(at);
+            if what.is_record() {
+                self.record_spans.push((span.start, span.len));
+                if at >= limit {
+                    return Ok(at + len as u64);
+                }
             }
+            at += len as u64;
         }
     }
 
     /// Turns the collected frames into runs. If something there is no well-formed frame, stops
     /// before it and returns its offset.
     fn split_runs(&self, end: u64, limit: u64, pieces: &mut Vec<Piece>) -> Option<u64> {
-        let mut building = Building::default();
+        let beyond = self.spans.partition_point(|span| self.offset(span) < limit);
+        let mut run = Building::default();
         let mut record = 0;
         for (at, span) in self.spans.iter().enumerate() {
-            let FrameKind::Record { seq, kind } = span.kind else {
-                if span.offset < limit {
-                    building.blobs.push(at);
-                }
+            if !span.what.is_record() {
                 continue;
-            };
-            let frame = self.frame(span);
-            let hash = self.hashes[record];
-            record += 1;
-            let link = Link { at, seq, kind, prev: Hash(*frame.prev()), tag: frame.tag(), hash };
-            if building.last().is_some_and(|last| !last.leads_to(&link)) {
+            }
+            if let Some((last, last_record)) = run.last
+                && !self.links(last, last_record, span)
+            {
                 // A break. Either side may be no record at all but bytes that look like one.
-                let suspects = [building.last_frame(), Some(at)];
-                for suspect in suspects.into_iter().flatten() {
-                    if !is_well_formed(&self.frame(&self.spans[suspect])) {
-                        building.retract(suspect);
-                        let offset = self.spans[suspect].offset;
-                        self.finish_run(&mut building, offset, pieces);
-                        return Some(offset);
-                    }
+                let suspect = [at - 1, at].into_iter().find(|at| !self.is_well_formed(*at));
+                if let Some(suspect) = suspect {
+                    return Some(self.cut_run(&run, suspect, pieces));
                 }
-                if span.offset < limit {
-                    self.finish_run(&mut building, span.offset, pieces);
+                if at < beyond {
+                    self.finish_run(&run, at, pieces);
+                    run = Building { from: at, ..Building::default() };
                 }
             }
-            if span.offset < limit {
-                building.links.push(link);
+            if at < beyond {
+                run.first.get_or_insert((at, record));
+                run.last = Some((at, record));
             }
+            record += 1;
         }
-        let looked_ahead = self.spans.last().is_some_and(|span| {
-            span.offset >= limit && matches!(span.kind, FrameKind::Record { .. })
-        });
-        if looked_ahead || end == self.source.len() {
-            self.finish_run(&mut building, end.min(self.spans_end(limit)), pieces);
-            return None;
+        let looked_ahead = self.spans.last().is_some_and(|span| span.what.is_record())
+            && beyond < self.spans.len();
+        if !looked_ahead && end < self.source.len() {
+            // No frame starts at `end`. The frame that led here may claim a wrong length.
+            if let Some(last) = self.spans.len().checked_sub(1)
+                && !self.is_well_formed(last)
+            {
+                return Some(self.cut_run(&run, last, pieces));
+            }
+            self.finish_run(&run, self.spans.len(), pieces);
+            return Some(end);
         }
-        // No frame starts at `end`. The frame that led here may claim a wrong length.
-        let last = building.last_frame();
-        if let Some(last) = last.filter(|last| !is_well_formed(&self.frame(&self.spans[*last]))) {
-            building.retract(last);
-            let offset = self.spans[last].offset;
-            self.finish_run(&mut building, offset, pieces);
-            return Some(offset);
-        }
-        self.finish_run(&mut building, end, pieces);
-        Some(end)
+        self.finish_run(&run, beyond, pieces);
+        None
     }
 
-    fn finish_run(&self, building: &mut Building, end: u64, pieces: &mut Vec<Piece>) {
-        let Building { links, blobs } = std::mem::take(building);
-        let (Some(first), Some(last)) = (links.first(), links.last()) else {
-            if let Some(first) = blobs.first() {
-                let start = self.spans[*first].offset;
-                pieces.push(Piece::Blobs { start, end, detail: self.detail(&[], &blobs) });
-            }
+    /// Whether the record in `span` follows the one at `last`, whose hash is the given one.
+    fn links(&self, last: usize, record: usize, span: &Span) -> bool {
+        let (last, frame) = (&self.spans[last], self.frame(span));
+        self.hashes[record].0 == *frame.prev()
+            && last.seq.checked_add(1) == Some(span.seq)
+            && self.frame(last).tag() == frame.tag()
+    }
+
+    /// Ends a run before a frame that turned out to be none. Returns that frame's offset.
+    fn cut_run(&self, run: &Building, before: usize, pieces: &mut Vec<Piece>) -> u64 {
+        let mut run = *run;
+        run.first = run.first.filter(|(at, _)| *at < before);
+        // The record before, if the last one was taken back.
+        while let Some((at, record)) = run.last.filter(|(at, _)| *at >= before) {
+            let earlier = (run.from..at).rev().find(|at| self.spans[*at].what.is_record());
+            run.last = earlier.map(|earlier| (earlier, record - 1));
+        }
+        self.finish_run(&run, before, pieces);
+        self.offset(&self.spans[before])
+    }
+
+    /// Adds the run that ends before the frame at `to`.
+    fn finish_run(&self, run: &Building, to: usize, pieces: &mut Vec<Piece>) {
+        if run.from >= to {
+            return;
+        }
+        let start = self.offset(&self.spans[run.from]);
+        let last_span = &self.spans[to - 1];
+        let end = self.offset(last_span) + u64::from(last_span.len);
+        let (Some((first, first_record)), Some((last, last_record))) = (run.first, run.last) else {
+            let detail = self.detail(run.from..to, 0..0);
+            pieces.push(Piece::Blobs { start, end, detail });
             return;
         };
-        let start = self.spans[blobs.first().map_or(first.at, |blob| first.at.min(*blob))].offset;
-        let last_span = self.spans[last.at];
+        let (first, last) = (&self.spans[first], &self.spans[last]);
         pieces.push(Piece::Run(Run {
             start,
             end,
-            tag: first.tag,
-            first_prev: first.prev,
+            tag: self.frame(first).tag(),
+            first_prev: Hash(*self.frame(first).prev()),
             first_seq: first.seq,
             last_seq: last.seq,
-            last_hash: last.hash,
-            last: (last_span.offset, last_span.at.1 as u64),
-            index: vec![(first.seq, self.spans[first.at].offset)],
-            detail: self.detail(&links, &blobs),
+            last_hash: self.hashes[last_record],
+            last: (self.offset(last), u64::from(last.len)),
+            index: vec![(first.seq, self.offset(first))],
+            detail: self.detail(run.from..to, first_record..last_record + 1),
         }));
     }
 
-    fn detail(&self, links: &[Link], blobs: &[usize]) -> Detail {
+    /// What the deeper checks need to know about the frames in this range of spans, whose records
+    /// are in this range of hashes.
+    fn detail(&self, spans: Range<usize>, records: Range<usize>) -> Detail {
         let mut detail = Detail::default();
-        if self.depth >= Depth::Structure {
-            detail.leaves = links.iter().map(|link| link.hash).collect();
+        let is_deep = self.depth >= Depth::Structure;
+        if is_deep {
+            detail.leaves = self.hashes[records.clone()].to_vec();
         }
-        let mut blobs = blobs.iter().peekable();
-        for link in links {
-            while let Some(blob) = blobs.next_if(|blob| **blob < link.at) {
-                self.note_blob(*blob, &mut detail);
-            }
-            let span = &self.spans[link.at];
-            let frame = self.frame(span);
-            if self.depth >= Depth::Structure
-                && let Err(error) = check_body(frame.body())
-            {
-                detail.malformed.push((link.seq, span.offset, error.to_string()));
-            }
-            if let Some(kind @ (Kind::Header | Kind::Checkpoint | Kind::Close | Kind::Recover)) =
-                Kind::from_number(link.kind)
-            {
-                detail.marks.push(Mark {
+        let mut record = records.start;
+        for at in spans {
+            let span = &self.spans[at];
+            match span.what {
+                What::Blob | What::Tombstone => {
+                    self.note_blob(span, &mut detail);
+                    continue;
+                }
+                What::Mark(kind) => detail.marks.push(Mark {
                     kind,
-                    seq: link.seq,
-                    offset: span.offset,
-                    frame: frame.bytes().to_vec(),
-                    hash: link.hash,
+                    seq: span.seq,
+                    offset: self.offset(span),
+                    frame: self.frame(span).bytes().to_vec(),
+                    hash: self.hashes[record],
                     before: std::mem::take(&mut detail.tail),
-                });
+                }),
+                What::Record => {}
             }
-            detail.tail.record_bytes += span.at.1 as u64;
+            record += 1;
+            detail.tail.record_bytes += u64::from(span.len);
+            if is_deep && let Err(error) = check_body(self.frame(span).body()) {
+                detail.malformed.push((span.seq, self.offset(span), error.to_string()));
+            }
         }
-        blobs.for_each(|blob| self.note_blob(*blob, &mut detail));
         detail
     }
 
-    fn note_blob(&self, at: usize, detail: &mut Detail) {
-        let span = &self.spans[at];
+    fn note_blob(&self, span: &Span, detail: &mut Detail) {
         let frame = self.frame(span);
         let count = &mut detail.tail.blobs;
-        match span.kind {
-            FrameKind::Tombstone => {
-                count.redacted += 1;
-                let len = Tombstone::decode_body(frame.body()).map_or(0, |stone| stone.len);
-                count.redacted_bytes = count.redacted_bytes.saturating_add(len);
-            }
-            FrameKind::Blob | FrameKind::Record { .. } => {
-                count.present += 1;
-                count.bytes += span.at.1 as u64;
-                if self.depth >= Depth::Structure
-                    && (frame.tag() != self.tag
-                        || !BlobFrame::decode_body(frame.body()).is_ok_and(|b| b.is_intact()))
-                {
-                    detail.altered_blobs.push((span.offset, span.at.1 as u64));
-                }
-            }
+        if span.what == What::Tombstone {
+            count.redacted += 1;
+            let len = Tombstone::decode_body(frame.body()).map_or(0, |stone| stone.len);
+            count.redacted_bytes = count.redacted_bytes.saturating_add(len);
+            return;
+        }
+        count.present += 1;
+        count.bytes += u64::from(span.len);
+        let is_intact = || {
+            frame.tag() == self.tag
+                && BlobFrame::decode_body(frame.body()).is_ok_and(|blob| blob.is_intact())
+        };
+        if self.depth >= Depth::Structure && !is_intact() {
+            detail.altered_blobs.push((self.offset(span), u64::from(span.len)));
         }
     }
 
+    fn offset(&self, span: &Span) -> u64 {
+        self.base + u64::from(span.start)
+    }
+
+    fn is_well_formed(&self, at: usize) -> bool {
+        is_well_formed(&self.frame(&self.spans[at]))
+    }
+
     fn frame(&self, span: &Span) -> Frame<'_> {
-        let (at, len) = span.at;
-        Frame::parse(&self.buffer[at..at + len]).expect("the span was measured as a frame")
+        let (start, len) = (span.start as usize, span.len as usize);
+        Frame::parse(&self.buffer[start..start + len]).expect("the span was measured as a frame")
     }
 
     /// Measures the frame at this offset, if a whole one is there.
@@ -417,10 +463,12 @@ impl<'s, S: Source + ?Sized> Scanner<'s, S> {
 
     /// Loads the file from `start` up to a bit beyond `limit`, unless it is there already.
     fn load(&mut self, start: u64, limit: u64) -> Result<(), VerifyError> {
-        let wanted = (limit.saturating_sub(start)) as usize + OVERLAP_BYTES;
-        self.base = start;
-        self.filled = 0;
-        self.extend(start + wanted as u64)
+        let held = self.base..self.base + self.filled as u64;
+        if !held.contains(&start) || held.end < limit {
+            self.base = start;
+            self.filled = 0;
+        }
+        self.extend(limit.max(start) + OVERLAP_BYTES as u64)
     }
 
     /// Extends the buffer up to this offset of the file, or to its end.
@@ -517,11 +565,16 @@ pub(crate) fn is_well_formed(frame: &Frame<'_>) -> bool {
 
 /// Places in some bytes where a frame with this tag may start, in order.
 fn candidates(data: &[u8], tag: [u8; 4]) -> impl Iterator<Item = usize> {
-    let pattern = sync_pattern(tag);
-    let hits: Vec<usize> = memmem::find_iter(data, &pattern).collect();
-    hits.into_iter().filter_map(move |hit| {
+    let finder = memmem::Finder::new(&sync_pattern(tag)).into_owned();
+    let mut from = 0;
+    let hits = std::iter::from_fn(move || {
+        let hit = from + finder.find(&data[from..])?;
+        from = hit + 1;
+        Some(hit)
+    });
+    hits.filter_map(|hit| {
         // The pattern stands one byte into the body, behind a head of four, five or seven bytes.
-        [4, 5, FRAME_HEAD_BYTES_MAX as usize].into_iter().find_map(|head| {
+        [4, 5, 7].into_iter().find_map(|head| {
             let start = hit.checked_sub(1 + head)?;
             let (measured, _) = Frame::measure(&data[start..])?;
             (measured == head).then_some(start)
@@ -536,44 +589,11 @@ fn push_gap(pieces: &mut Vec<Piece>, start: u64, end: u64) {
     }
 }
 
-/// A record of a run that is being built.
-#[derive(Clone, Copy)]
-struct Link {
-    at: usize,
-    seq: u64,
-    kind: u64,
-    prev: Hash,
-    tag: [u8; 4],
-    hash: Hash,
-}
-
-impl Link {
-    fn leads_to(&self, next: &Link) -> bool {
-        self.hash == next.prev && self.seq.checked_add(1) == Some(next.seq) && self.tag == next.tag
-    }
-}
-
-/// A run that is being built, by positions in the collected frames.
-#[derive(Default)]
+/// A run that is being built: from which span on, and its first and last record, each by its
+/// position among the spans and among the records.
+#[derive(Clone, Copy, Default)]
 struct Building {
-    links: Vec<Link>,
-    blobs: Vec<usize>,
-}
-
-impl Building {
-    fn last(&self) -> Option<&Link> {
-        self.links.last()
-    }
-
-    /// The last frame of either kind.
-    fn last_frame(&self) -> Option<usize> {
-        let record = self.links.last().map(|link| link.at);
-        record.max(self.blobs.last().copied())
-    }
-
-    /// Takes back a frame that turned out to be none, and all after it.
-    fn retract(&mut self, from: usize) {
-        self.links.retain(|link| link.at < from);
-        self.blobs.retain(|blob| *blob < from);
-    }
+    from: usize,
+    first: Option<(usize, usize)>,
+    last: Option<(usize, usize)>,
 }
