@@ -8,6 +8,7 @@ use crate::cbor::Encoder;
 use crate::format::{
     BODY_BYTES_MAX, BODY_BYTES_MIN, BODY_PREV_AT, BODY_SEQ_AT, BODY_TAG_AT, FRAME_BYTES_MAX,
 };
+use crate::hash::Hash;
 
 /// One frame as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,15 @@ impl<'a> Frame<'a> {
             && start[6] == 0x58
             && start[7] == 32;
         plausible.then_some((head, head + body))
+    }
+
+    /// The tag and the 32-byte field of a frame of which only the start may be there.
+    #[must_use]
+    pub fn claimed_prev(bytes: &[u8]) -> Option<([u8; 4], Hash)> {
+        let (head, _) = Frame::measure(bytes)?;
+        let tag = bytes.get(head + BODY_TAG_AT..)?.first_chunk()?;
+        let prev = bytes.get(head + BODY_PREV_AT..)?.first_chunk()?;
+        Some((*tag, Hash(*prev)))
     }
 
     /// The frame at the start of some bytes, if it is there as a whole.

@@ -60,6 +60,8 @@ pub enum Stored<'a> {
     Blob {
         /// Where its frame starts.
         offset: u64,
+        /// How long its frame is.
+        bytes: u64,
         /// The piece.
         blob: BlobFrame<'a>,
     },
@@ -67,6 +69,8 @@ pub enum Stored<'a> {
     Tombstone {
         /// Where its frame starts.
         offset: u64,
+        /// How long its frame is.
+        bytes: u64,
         /// Which piece it was.
         tombstone: Tombstone,
     },
@@ -208,6 +212,7 @@ impl<R: Read> Reader<R> {
 
 fn stored(frame: Frame<'_>, offset: u64) -> Result<Stored<'_>, ReadError> {
     let malformed = |source| ReadError::Malformed { offset, source };
+    let bytes = frame.bytes().len() as u64;
     match frame.kind() {
         Some(FrameKind::Record { seq, .. }) => {
             let kind = crate::shape::check_body(frame.body()).map_err(|e| malformed(e.0))?;
@@ -215,11 +220,11 @@ fn stored(frame: Frame<'_>, offset: u64) -> Result<Stored<'_>, ReadError> {
         }
         Some(FrameKind::Blob) => {
             let blob = BlobFrame::decode_body(frame.body()).map_err(malformed)?;
-            Ok(Stored::Blob { offset, blob })
+            Ok(Stored::Blob { offset, bytes, blob })
         }
         Some(FrameKind::Tombstone) => {
             let tombstone = Tombstone::decode_body(frame.body()).map_err(malformed)?;
-            Ok(Stored::Tombstone { offset, tombstone })
+            Ok(Stored::Tombstone { offset, bytes, tombstone })
         }
         None => Err(ReadError::NotAFrame { offset }),
     }

@@ -1,0 +1,351 @@
+//! Brings a chain whose writer crashed back to a state in which it can be continued.
+//!
+//! Everything that is linked stays. What follows the last linked record, the torn tail, is set
+//! aside, never deleted, and a recover record says how much it was. Damage to what a checkpoint
+//! calls durable is not the work of a crash and is never repaired here.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use memchr::memmem;
+
+use crate::event::{CloseReason, Event, Header, Kind, Recover};
+use crate::frame::{Frame, sync_pattern};
+use crate::hash::Hash;
+use crate::ledger::{Keys, Ledger};
+use crate::log::Log;
+use crate::reader::{ReadError, Reader, Record, Stored};
+use crate::recorder::Clock;
+use crate::sign::{IdentityKey, Seed, Signature};
+
+/// How much is read at a time while looking through or copying a tail.
+const CHUNK_BYTES: usize = 1 << 20;
+/// A checkpoint or close record fits into this many bytes unless somebody made it long.
+const CLAIM_BYTES: usize = 64 << 10;
+
+/// The start of a frame up to and including its 32-byte field.
+const FRAME_START_BYTES: u64 = 7 + 40;
+/// The unit in which disks lose what was not synced.
+const SECTOR_BYTES: u64 = 512;
+
+/// Why a chain cannot be recovered.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The chain could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The chain could not be read or written.
+    #[error("the chain could not be recovered")]
+    Io(#[from] io::Error),
+    /// Not even the header is whole.
+    #[error("there is no whole header, so there is nothing to recover")]
+    NoHeader,
+    /// Something is damaged that was on disk before the crash.
+    #[error(
+        "event {seq} at byte {offset} is damaged, but event {claim} at byte {claim_offset} says \
+         that it was safely on disk: this is not the work of a crash"
+    )]
+    Corrupt {
+        /// The first event that is not there as it was.
+        seq: u64,
+        /// Where it should be.
+        offset: u64,
+        /// The checkpoint or close record that vouches for it.
+        claim: u64,
+        /// Where that record is.
+        claim_offset: u64,
+    },
+    /// Bytes follow the close record. A crash does not do that.
+    #[error("bytes follow the close record, from byte {offset}: this is not the work of a crash")]
+    AfterClose {
+        /// Where they start.
+        offset: u64,
+    },
+}
+
+/// What recovery would do to a chain.
+pub struct Recovery {
+    /// The header of the chain.
+    pub header: Header,
+    /// How many events stay.
+    pub events: u64,
+    /// How many bytes of the file stay.
+    pub keep: u64,
+    /// How many bytes after those would be set aside.
+    pub torn: u64,
+    /// Whether the chain is closed, so that there is nothing to do.
+    pub closed: bool,
+    /// Whether the chain was recovered already and nothing happened since.
+    pub recovered: bool,
+    ledger: Ledger,
+}
+
+/// How to recover.
+pub struct RecoverOptions {
+    /// Whether to close the chain as well, so that it counts as complete.
+    pub close: bool,
+    /// The identity key named in the header; without it nobody vouches for the new signing key.
+    pub identity: Option<IdentityKey>,
+}
+
+impl Recovery {
+    /// Reads a chain and tells what recovery would do. Changes nothing.
+    pub fn plan(file: &mut (impl Read + Seek)) -> Result<Recovery, RecoverError> {
+        let len = file.seek(SeekFrom::End(0))?;
+        let (mut scan, mut keep) = Scan::run(file, len)?;
+        if !scan.is_last_trusted(file, keep)? {
+            let before_last = scan.last_record.0;
+            (scan, keep) = Scan::run(file, before_last)?;
+        }
+        let (Some(header), Some(ledger)) = (scan.header, scan.ledger) else {
+            return Err(RecoverError::NoHeader);
+        };
+        let closed = scan.last[1] == Some(Kind::Close);
+        if closed && keep < len {
+            return Err(RecoverError::AfterClose { offset: keep });
+        }
+        refuse_corruption(file, &header, &ledger, keep)?;
+        Ok(Recovery {
+            header,
+            events: ledger.records(),
+            keep,
+            torn: len - keep,
+            closed,
+            recovered: keep == len && scan.last == [Some(Kind::Recover), Some(Kind::Checkpoint)],
+            ledger,
+        })
+    }
+
+    /// Whether the chain is to be left as it is.
+    #[must_use]
+    pub fn is_done(&self, options: &RecoverOptions) -> bool {
+        self.closed || (self.recovered && !options.close)
+    }
+
+    /// Carries the recovery out: sets the torn tail aside, then replaces it by a recover record
+    /// and a checkpoint. `aside` is asked for a log only if there are bytes to set aside.
+    ///
+    /// A crash at any moment leaves a chain that can be recovered again, and loses nothing.
+    pub fn apply(
+        mut self,
+        file: &mut File,
+        options: RecoverOptions,
+        seed: Seed,
+        clock: &Clock,
+        aside: impl FnOnce() -> io::Result<Box<dyn Log>>,
+    ) -> Result<(), RecoverError> {
+        if self.is_done(&options) {
+            return Ok(());
+        }
+        let signed = self.header.first_key.is_some();
+        let mut keys = if signed { Keys::signing(seed) } else { Keys::unsigned(seed) };
+        let mut tail = Vec::new();
+        let discarded_digest = if self.torn > 0 {
+            set_aside(file, self.keep, aside()?.as_mut())?
+        } else {
+            Hash(*blake3::hash(&[]).as_bytes())
+        };
+        let event = Event::Recover(Box::new(Recover {
+            discarded_bytes: self.torn,
+            discarded_digest,
+            time: clock(),
+            next_key: keys.public(),
+            signature: options.identity.as_ref().map(|_| Signature([0; 64])),
+        }));
+        let identity = options.identity.as_ref().map(IdentityKey::key);
+        let frame = self.ledger.signed_frame(&event, identity);
+        self.add(Kind::Recover, &frame, &mut tail);
+        let frame = self.ledger.checkpoint_frame(clock(), &mut keys);
+        self.add(Kind::Checkpoint, &frame, &mut tail);
+        if options.close {
+            let frame = self.ledger.close_frame(CloseReason::Recovered, "", clock(), &mut keys);
+            self.add(Kind::Close, &frame, &mut tail);
+        }
+        file.seek(SeekFrom::Start(self.keep))?;
+        file.write_all(&tail)?;
+        file.set_len(self.keep + tail.len() as u64)?;
+        file.sync_all()?;
+        // The identity key is needed no longer; dropping it erases it.
+        drop(options);
+        Ok(())
+    }
+
+    fn add(&mut self, kind: Kind, frame: &[u8], tail: &mut Vec<u8>) {
+        self.ledger.add_record(frame, kind);
+        tail.extend_from_slice(frame);
+    }
+}
+
+/// Follows the links of a chain for as long as they hold.
+#[derive(Default)]
+struct Scan {
+    header: Option<Header>,
+    ledger: Option<Ledger>,
+    /// The kinds of the last two records.
+    last: [Option<Kind>; 2],
+    /// Where the last record starts, and its bytes.
+    last_record: (u64, Vec<u8>),
+}
+
+impl Scan {
+    /// Follows the chain up to `end` or the first frame that does not belong where it stands.
+    /// Returns where that is.
+    fn run(file: &mut (impl Read + Seek), end: u64) -> Result<(Scan, u64), RecoverError> {
+        let mut scan = Scan::default();
+        file.rewind()?;
+        let mut reader = Reader::new(file.by_ref().take(end))?;
+        loop {
+            let offset = reader.offset();
+            match reader.read() {
+                Ok(Some(stored)) if scan.take(&stored) => {}
+                Ok(_)
+                | Err(
+                    ReadError::Torn { .. }
+                    | ReadError::NotAFrame { .. }
+                    | ReadError::Malformed { .. },
+                ) => return Ok((scan, offset)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Whether the last record can be what was written.
+    ///
+    /// Records are vouched for by those that follow them; for the last one there is only the
+    /// start of the frame that broke off behind it, if that is long enough to carry its hash. If
+    /// there is nothing at all, a machine that lost power may have lost any sector that was not
+    /// synced, which then reads as zeros.
+    fn is_last_trusted(
+        &self,
+        file: &mut (impl Read + Seek),
+        keep: u64,
+    ) -> Result<bool, RecoverError> {
+        let Some(ledger) = &self.ledger else { return Ok(true) };
+        if self.last[1] == Some(Kind::Close) {
+            return Ok(true);
+        }
+        let mut next = Vec::new();
+        file.seek(SeekFrom::Start(keep))?;
+        file.by_ref().take(FRAME_START_BYTES).read_to_end(&mut next)?;
+        if let Some(claimed) = Frame::claimed_prev(&next)
+            && ledger.place().tag == claimed.0
+        {
+            return Ok(claimed.1 == ledger.head());
+        }
+        let (offset, bytes) = &self.last_record;
+        let to_boundary = (SECTOR_BYTES - offset % SECTOR_BYTES) as usize;
+        let (first, rest) = bytes.split_at(to_boundary.min(bytes.len()));
+        let lost = |part: &[u8]| part.iter().all(|byte| *byte == 0);
+        Ok(!lost(first) && !rest.chunks(SECTOR_BYTES as usize).any(lost))
+    }
+
+    /// Takes the next frame if it belongs where it stands.
+    fn take(&mut self, stored: &Stored<'_>) -> bool {
+        if self.last[1] == Some(Kind::Close) {
+            return false;
+        }
+        match stored {
+            Stored::Record(record) => self.take_record(record),
+            Stored::Blob { blob, bytes, .. } => blob.is_intact() && self.add_blob(*bytes),
+            Stored::Tombstone { bytes, .. } => self.add_blob(*bytes),
+        }
+    }
+
+    fn take_record(&mut self, record: &Record<'_>) -> bool {
+        let Ok(event) = record.event() else { return false };
+        if let (None, Event::Header(header)) = (&self.ledger, &event) {
+            self.ledger = Some(Ledger::new(header.chain_id.tag()));
+            self.header = Some((**header).clone());
+        }
+        let Some(ledger) = &mut self.ledger else { return false };
+        let place = ledger.place();
+        let follows = record.prev() == place.prev
+            && record.seq == place.seq
+            && record.frame.tag() == place.tag;
+        if follows {
+            ledger.add_record(record.frame.bytes(), record.kind);
+            if let Event::Checkpoint(checkpoint) = event
+                && let Some(durable) = checkpoint.durable_seq
+            {
+                ledger.set_durable(durable);
+            }
+            self.last = [self.last[1], Some(record.kind)];
+            self.last_record = (record.offset, record.frame.bytes().to_vec());
+        }
+        follows
+    }
+
+    fn add_blob(&mut self, bytes: u64) -> bool {
+        self.ledger.as_mut().is_some_and(|ledger| {
+            ledger.add_blob(bytes);
+            true
+        })
+    }
+}
+
+/// Looks through the tail for a record that says the first damaged event was on disk.
+fn refuse_corruption(
+    file: &mut (impl Read + Seek),
+    header: &Header,
+    ledger: &Ledger,
+    keep: u64,
+) -> Result<(), RecoverError> {
+    let place = ledger.place();
+    let finder = memmem::Finder::new(&sync_pattern(header.chain_id.tag())).into_owned();
+    let mut window = Vec::new();
+    let mut start = keep;
+    file.seek(SeekFrom::Start(keep))?;
+    loop {
+        let read = file.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut window)?;
+        for hit in finder.find_iter(&window) {
+            let Some((seq, durable)) = claim_at(&window, hit) else { continue };
+            if durable >= place.seq {
+                let offset = keep;
+                let claim_offset = start + hit as u64;
+                return Err(RecoverError::Corrupt {
+                    seq: place.seq,
+                    offset,
+                    claim: seq,
+                    claim_offset,
+                });
+            }
+        }
+        if read == 0 {
+            return Ok(());
+        }
+        let done = window.len().saturating_sub(CLAIM_BYTES);
+        window.drain(..done);
+        start += done as u64;
+    }
+}
+
+/// The number of the checkpoint or close record around this hit of the pattern, and the event
+/// that it says was on disk.
+fn claim_at(window: &[u8], hit: usize) -> Option<(u64, u64)> {
+    [5, 6, 8].into_iter().find_map(|head| {
+        let mut reader = Reader::at_frame(window.get(hit.checked_sub(head)?..)?, 0);
+        let Ok(Some(Stored::Record(record))) = reader.read() else { return None };
+        let durable = match record.event() {
+            Ok(Event::Checkpoint(checkpoint)) => checkpoint.durable_seq,
+            Ok(Event::Close(close)) => close.durable_seq,
+            _ => None,
+        };
+        durable.map(|durable| (record.seq, durable))
+    })
+}
+
+/// Copies everything from `start` on to the log, makes it durable, and returns its digest.
+fn set_aside(file: &mut File, start: u64, aside: &mut dyn Log) -> io::Result<Hash> {
+    file.seek(SeekFrom::Start(start))?;
+    let mut hasher = blake3::Hasher::new();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let read = file.read(&mut chunk)?;
+        if read == 0 {
+            aside.sync()?;
+            return Ok(Hash(*hasher.finalize().as_bytes()));
+        }
+        hasher.update(&chunk[..read]);
+        aside.append(&chunk[..read])?;
+    }
+}
