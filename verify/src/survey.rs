@@ -14,6 +14,8 @@ use crate::source::Source;
 
 /// How large a stretch is unless a test says otherwise.
 pub(crate) const STRETCH_BYTES: u64 = 256 << 10;
+/// Larger stretches would only cost memory.
+pub(crate) const STRETCH_BYTES_MAX: u64 = 64 << 20;
 /// How many stretches are scanned between two times that they are put together; bounds memory.
 const ROUND: u64 = 64;
 /// Beyond this many pieces a chain is in shreds, and telling what happened to each is no use.

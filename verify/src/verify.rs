@@ -10,7 +10,7 @@ use crate::quick::quick;
 use crate::report::{Depth, Head, Policy, Report, VerifyError};
 use crate::scan::{Piece, Run, is_well_formed, read_range};
 use crate::source::Source;
-use crate::survey::{STRETCH_BYTES, Survey, survey};
+use crate::survey::{STRETCH_BYTES, STRETCH_BYTES_MAX, Survey, survey};
 
 /// How much of a file is searched for the chain's tag.
 const TAG_SEARCH_BYTES: u64 = 1 << 20;
@@ -76,7 +76,8 @@ fn check(source: &(impl Source + ?Sized), options: &Options<'_>) -> Result<Repor
     let depth = options.depth.max(Depth::Links);
     let nothing = |_| {};
     let progress = options.progress.unwrap_or(&nothing);
-    let found = survey(source, tag, depth, options.stretch_bytes.max(64), progress)?;
+    let found =
+        survey(source, tag, depth, options.stretch_bytes.clamp(64, STRETCH_BYTES_MAX), progress)?;
     let Survey { pieces, mut auditor, records, in_shreds } = found;
     faults.append(&mut auditor.faults);
     let first = first_run(&pieces, tag).cloned();

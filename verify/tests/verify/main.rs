@@ -3,5 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail right there")]
 
 mod chains;
+mod hostile;
 mod intact;
+mod model;
 mod tamper;
