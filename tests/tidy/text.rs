@@ -1,4 +1,4 @@
-//! What is written in files: white space, words that mark unfinished work, links, printing.
+//! What is written in files: white space, words that mark unfinished work, printing.
 
 use super::{Finding, Tree, check};
 
@@ -55,24 +55,6 @@ fn libraries_do_not_print_or_exit() {
     );
 }
 
-#[test]
-fn links_in_documents_lead_somewhere() {
-    check(
-        dead_links,
-        &[
-            ("README.md", "[a](record/FORMAT.md) [b](record) [c](record/LOST.md)"),
-            (
-                "record/FORMAT.md",
-                "[a](../README.md#top) [b](README.md)\n[c](https://a.b/c) [d](#e)",
-            ),
-        ],
-        &[
-            "README.md:1: the link to record/LOST.md leads nowhere",
-            "record/FORMAT.md:1: the link to README.md leads nowhere",
-        ],
-    );
-}
-
 fn stray_white_space(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.files() {
@@ -121,41 +103,4 @@ fn printing_libraries(tree: &Tree) -> Vec<Finding> {
         }
     }
     findings
-}
-
-fn dead_links(tree: &Tree) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for file in tree.files().filter(|file| file.path.ends_with(".md")) {
-        for (number, line) in file.lines() {
-            for link in line.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-                let target = link.split('#').next().unwrap_or_default();
-                let elsewhere = target.is_empty() || target.contains("://");
-                if !elsewhere && !exists(tree, &resolved(&file.path, target)) {
-                    let what = format!("the link to {target} leads nowhere");
-                    findings.push(file.finding(number, what));
-                }
-            }
-        }
-    }
-    findings
-}
-
-/// Whether the project has this file, or files in this folder.
-fn exists(tree: &Tree, path: &str) -> bool {
-    let folder = format!("{}/", path.trim_end_matches('/'));
-    tree.files().any(|file| file.path == path || file.path.starts_with(&folder))
-}
-
-/// The path from the top level that a link in the document `from` means.
-fn resolved(from: &str, link: &str) -> String {
-    let mut parts: Vec<&str> = from.split('/').collect();
-    parts.pop();
-    for part in link.split('/') {
-        match part {
-            "." => {}
-            ".." => drop(parts.pop()),
-            name => parts.push(name),
-        }
-    }
-    parts.join("/")
 }
