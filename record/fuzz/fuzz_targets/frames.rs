@@ -8,12 +8,15 @@
 use std::io::{self, Read};
 
 use libfuzzer_sys::fuzz_target;
-use theater_record::{FRAME_BYTES_MAX, Frame, MAGIC, ReadError, Reader, Stored};
+use theater_record::{
+    BODY_BYTES_MIN, Encoder, FRAME_BYTES_MAX, Frame, MAGIC, ReadError, Reader, Stored,
+};
 
 fuzz_target!(|bytes: &[u8]| {
     check_frame(bytes);
     let chain = [&MAGIC, bytes].concat();
-    for file in [bytes, &chain[..]] {
+    let framed = framed(bytes);
+    for file in [bytes, &chain[..], &framed[..]] {
         let at_once = read_all(file);
         assert_eq!(at_once, read_all(Trickle { bytes: file, step: 1 }), "byte by byte");
         assert_eq!(at_once, read_all(Trickle { bytes: file, step: 7 }), "in steps of 7");
@@ -40,6 +43,25 @@ fn check_frame(bytes: &[u8]) {
     assert_eq!(frame.tag(), frame.body()[2..6]);
     assert_eq!(frame.prev()[..], frame.body()[8..40]);
     let _ = frame.kind();
+}
+
+/// A chain with one frame for each part of some bytes, cut off where the last byte says, so that
+/// the fuzzer gets past the first frame at once.
+fn framed(bytes: &[u8]) -> Vec<u8> {
+    let mut chain = MAGIC.to_vec();
+    for part in bytes.split(|byte| *byte == 0xfe) {
+        let mut body = Vec::new();
+        let mut out = Encoder(&mut body);
+        out.array(part.first().map_or(0, |count| usize::from(*count) % 24));
+        out.bytes(b"fuzz");
+        out.bytes(&[7; 32]);
+        out.raw(part.get(1..).unwrap_or_default());
+        body.resize(body.len().max(BODY_BYTES_MIN), 0);
+        Frame::wrap(&body, &mut chain);
+    }
+    let cut = bytes.last().map_or(0, |byte| usize::from(*byte) % 8);
+    chain.truncate(chain.len() - cut);
+    chain
 }
 
 /// The frames by offset, and how reading ended.
