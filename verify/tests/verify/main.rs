@@ -4,4 +4,5 @@
 
 mod chains;
 mod intact;
+mod stretches;
 mod tamper;
