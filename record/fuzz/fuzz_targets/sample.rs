@@ -41,8 +41,7 @@ fn record_sample(seed: [u8; 32]) -> Vec<u8> {
         append(Event::ImportReturn(Return { function: read, outcome, fuel: Some(at) }), how);
     }
     recorder.close(CloseReason::Completed, "").expect("memory takes everything");
-    let chain = log.lock().expect("the writer is done").clone();
-    chain
+    log.lock().expect("the writer is done").clone()
 }
 
 /// The frames of a chain that is known to be sound.
