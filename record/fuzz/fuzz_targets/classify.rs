@@ -9,9 +9,10 @@
 mod sample;
 
 use libfuzzer_sys::fuzz_target;
+use theater_record::{Frame, FrameKind};
 use theater_verify::{Depth, Options, Verdict, VerifyError, verify};
 
-use crate::sample::{SAMPLE, damaged_sample, records};
+use crate::sample::{SAMPLE, damaged_sample, frames};
 
 fuzz_target!(|bytes: &[u8]| {
     check(bytes);
@@ -24,6 +25,15 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(verdict, Some(Verdict::Complete), "the sample itself is fine");
     }
 });
+
+/// The records among the leading frames of some bytes, which are all that links protect.
+fn records(chain: &[u8]) -> Vec<&[u8]> {
+    let is_record = |bytes: &&[u8]| {
+        let kind = Frame::parse(bytes).and_then(|frame| frame.kind());
+        matches!(kind, Some(FrameKind::Record { .. }))
+    };
+    frames(chain).into_iter().filter(is_record).collect()
+}
 
 /// Checks some bytes in several ways and returns what they agree on.
 fn check(bytes: &[u8]) -> Option<Verdict> {

@@ -3,8 +3,8 @@
 use std::sync::{Arc, LazyLock, Mutex};
 
 use theater_record::{
-    About, Call, CloseReason, Event, Frame, FrameKind, Lifecycle, LifecycleState, MAGIC, Options,
-    Outcome, Recorder, Return, Seed, Sensitivity, Type, Value, Values,
+    About, Call, CloseReason, Event, Frame, Lifecycle, LifecycleState, MAGIC, Options, Outcome,
+    Recorder, Return, Seed, Sensitivity, Type, Value, Values,
 };
 
 /// A signed, closed chain of a few segments, with blobs.
@@ -53,15 +53,6 @@ pub fn frames(chain: &[u8]) -> Vec<&[u8]> {
         rest = &rest[frame.bytes().len()..];
     }
     frames
-}
-
-/// The records among the leading frames of some bytes, which are all that links protect.
-pub fn records(chain: &[u8]) -> Vec<&[u8]> {
-    let is_record = |bytes: &&[u8]| {
-        let kind = Frame::parse(bytes).and_then(|frame| frame.kind());
-        matches!(kind, Some(FrameKind::Record { .. }))
-    };
-    frames(chain).into_iter().filter(is_record).collect()
 }
 
 /// The sample, damaged as the bytes say: four bytes for each step.
