@@ -36,16 +36,28 @@ impl BlobRef {
 
     /// Reads a reference, tag included.
     pub fn decode(input: &mut Decoder<'_>) -> Result<BlobRef, CborError> {
-        let at = input.position();
         input.tag(BLOB_TAG)?;
+        let (len, pieces) = BlobRef::decode_head(input)?;
+        let pieces = (0..pieces).map(|_| input.byte_array().map(Hash)).collect::<Result<_, _>>()?;
+        Ok(BlobRef { len, pieces })
+    }
+
+    /// Walks over what must follow the tag, without keeping it.
+    pub(crate) fn skip_fields(input: &mut Decoder<'_>) -> Result<(), CborError> {
+        let (_, pieces) = BlobRef::decode_head(input)?;
+        (0..pieces).try_for_each(|_| input.byte_array::<32>().map(drop))
+    }
+
+    /// The length of the payload and the number of digests that follow it.
+    fn decode_head(input: &mut Decoder<'_>) -> Result<(u64, u64), CborError> {
+        let at = input.position();
         let fields = input.array()?;
         let len = input.uint()?;
         let pieces = fields.saturating_sub(1) as u64;
         if pieces != len.div_ceil(BLOB_PIECE_BYTES_MAX as u64).max(1) {
             return Err(CborError { at, fault: CborFault::OutOfRange });
         }
-        let pieces = (0..pieces).map(|_| input.byte_array().map(Hash)).collect::<Result<_, _>>()?;
-        Ok(BlobRef { len, pieces })
+        Ok((len, pieces))
     }
 }
 

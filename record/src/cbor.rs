@@ -4,6 +4,7 @@
 //! `true`, `null` and the blob tag occur. Every head is the shortest one; there are no maps, no
 //! floats and no indefinite lengths. What the encoder writes is the only form the decoder takes.
 
+use crate::blob::BlobRef;
 use crate::format::{BLOB_TAG, NESTING_DEPTH_MAX};
 
 const MAJOR_UINT: u8 = 0;
@@ -325,7 +326,7 @@ impl<'a> Decoder<'a> {
                 Err(CborError { at, fault: CborFault::Truncated })
             }
             MAJOR_ARRAY => Ok(number),
-            MAJOR_TAG if number == BLOB_TAG => Ok(1),
+            MAJOR_TAG if number == BLOB_TAG => BlobRef::skip_fields(self).map(|()| 0),
             _ => Err(CborError { at, fault: CborFault::Forbidden }),
         }
     }

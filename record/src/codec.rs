@@ -60,6 +60,9 @@ pub(crate) fn decode_body(body: &[u8]) -> Result<(Place, Event), CborError> {
     let at = input.position();
     let kind = Kind::from_number(input.uint()?)
         .ok_or(CborError { at, fault: CborFault::Expected("a known kind of record") })?;
+    if body.len() > kind.body_bytes_max() {
+        return Err(CborError { at: 0, fault: CborFault::OutOfRange });
+    }
     let event = decode_fields(kind, fields.saturating_sub(COMMON_FIELDS), &mut input)?;
     input.finish()?;
     if fields != COMMON_FIELDS + event.field_count() {

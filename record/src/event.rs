@@ -1,6 +1,7 @@
 //! The closed set of records a chain is made of, without their frame.
 
 use crate::blob::BlobRef;
+use crate::format::{BODY_BYTES_MAX, DEFINITION_BYTES_MAX};
 use crate::hash::{ChainId, Hash};
 use crate::sign::{PublicKey, Signature};
 use crate::types::{Type, TypeDef, TypeId};
@@ -79,6 +80,25 @@ impl Kind {
     #[must_use]
     pub fn from_number(number: u64) -> Option<Kind> {
         Kind::ALL.get(usize::try_from(number).ok()?).copied()
+    }
+
+    /// The largest body that a record of this kind may have.
+    #[must_use]
+    pub fn body_bytes_max(self) -> usize {
+        match self {
+            Kind::Type | Kind::Function => DEFINITION_BYTES_MAX,
+            Kind::Header
+            | Kind::ExportCall
+            | Kind::ImportCall
+            | Kind::ImportReturn
+            | Kind::ExportReturn
+            | Kind::ResourceDrop
+            | Kind::Lifecycle
+            | Kind::Permission
+            | Kind::Checkpoint
+            | Kind::Close
+            | Kind::Recover => BODY_BYTES_MAX,
+        }
     }
 
     /// The name people read and filter by.

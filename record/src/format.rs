@@ -18,6 +18,10 @@ pub const FEATURES_KNOWN: &[u64] = &[];
 /// A record body is never larger than this, which bounds every reader's memory.
 pub const BODY_BYTES_MAX: usize = 1 << 24;
 
+/// The body of a type or function record is never larger than this. Decoded, such a record can
+/// take many times the memory of its bytes.
+pub const DEFINITION_BYTES_MAX: usize = 1 << 18;
+
 /// The smallest body: array head, chain tag, previous hash, sequence number, kind.
 pub const BODY_BYTES_MIN: usize = 42;
 

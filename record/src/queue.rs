@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::cbor::Encoder;
 use crate::event::{CheckpointPolicy, CloseReason, Kind};
-use crate::format::{BODY_BYTES_MAX, COMMON_FIELDS};
+use crate::format::COMMON_FIELDS;
 use crate::frame::Frame;
 use crate::hash::Hash;
 use crate::ledger::Ledger;
@@ -128,7 +128,7 @@ impl Queue {
         state.check()?;
         let seq = state.next_seq;
         let body_bytes = 40 + uint_bytes(seq) + uint_bytes(kind as u64) + fields.len();
-        if body_bytes > BODY_BYTES_MAX {
+        if body_bytes > kind.body_bytes_max() {
             return Err(RecordError::TooLarge { bytes: body_bytes });
         }
         let before = state.batch.frames.bytes.len();

@@ -253,7 +253,11 @@ impl Scan {
 
     fn take_record(&mut self, record: &Record<'_>) -> bool {
         let Ok(event) = record.event() else { return false };
-        if let (None, Event::Header(header)) = (&self.ledger, &event) {
+        if let (None, Event::Header(header)) = (&self.ledger, &event)
+            && record.seq == 0
+            && record.prev() == Hash::ZERO
+            && record.frame.tag() == header.chain_id.tag()
+        {
             self.ledger = Some(Ledger::new(header.chain_id.tag()));
             self.header = Some((**header).clone());
         }
@@ -347,5 +351,28 @@ fn set_aside(file: &mut File, start: u64, aside: &mut dyn Log) -> io::Result<Has
         }
         hasher.update(&chunk[..read]);
         aside.append(&chunk[..read])?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::format::{BODY_SEQ_AT, MAGIC};
+    use crate::recorder::{About, Options, Recorder};
+
+    #[test]
+    fn a_header_that_is_not_the_first_record_is_no_header() {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (about, options, seed) = (About::default(), Options::default(), Seed::new([1; 32]));
+        drop(Recorder::create(log.clone(), about, options, seed, Arc::new(|| 1)).unwrap());
+        let mut chain = log.lock().unwrap().clone();
+        assert_eq!(Recovery::plan(&mut Cursor::new(&chain)).unwrap().events, 1);
+        let (head, _) = Frame::measure(&chain[MAGIC.len()..]).unwrap();
+        chain[MAGIC.len() + head + BODY_SEQ_AT] ^= 4;
+        let refused = Recovery::plan(&mut Cursor::new(&chain)).err();
+        assert!(matches!(refused, Some(RecoverError::NoHeader)), "{refused:?}");
     }
 }

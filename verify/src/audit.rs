@@ -98,13 +98,8 @@ impl Auditor {
 
     fn add(&mut self, since: Since) {
         self.record_bytes += since.record_bytes;
-        self.segment.since.record_bytes += since.record_bytes;
-        for count in [&mut self.blobs, &mut self.segment.since.blobs] {
-            count.present += since.blobs.present;
-            count.bytes += since.blobs.bytes;
-            count.redacted += since.blobs.redacted;
-            count.redacted_bytes = count.redacted_bytes.saturating_add(since.blobs.redacted_bytes);
-        }
+        self.blobs.add(since.blobs);
+        self.segment.since.add(since);
     }
 
     fn add_leaves(&mut self, mut leaves: &[Hash]) {

@@ -287,13 +287,8 @@ impl fmt::Display for Fault {
                 write!(f, "{} were moved to byte {offset}", Events(*first, *last))
             }
             Fault::Spliced { first, last, offset, foreign } => {
-                let whose =
-                    if *foreign { "another chain" } else { "another history of this chain" };
-                write!(
-                    f,
-                    "{} at byte {offset} were replaced by records of {whose}",
-                    Events(*first, *last)
-                )
+                let (events, whose) = (Events(*first, *last), whose_records(*foreign));
+                write!(f, "{events} at byte {offset} were replaced by records of {whose}")
             }
             Fault::Lost { offset, bytes, events } => {
                 write!(f, "{bytes} bytes from byte {offset} are no record")?;
@@ -333,6 +328,10 @@ impl fmt::Display for Fault {
             }
         }
     }
+}
+
+fn whose_records(foreign: bool) -> &'static str {
+    if foreign { "another chain" } else { "another history of this chain" }
 }
 
 impl CheckpointField {

@@ -131,6 +131,16 @@ pub struct BlobCount {
     pub redacted_bytes: u64,
 }
 
+impl BlobCount {
+    pub(crate) fn add(&mut self, other: BlobCount) {
+        self.present += other.present;
+        self.bytes += other.bytes;
+        self.redacted += other.redacted;
+        // A tombstone states its length itself, so the sum may be anything.
+        self.redacted_bytes = self.redacted_bytes.saturating_add(other.redacted_bytes);
+    }
+}
+
 /// What is known about a chain's signatures.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Signatures {

@@ -125,6 +125,13 @@ pub(crate) struct Since {
     pub(crate) record_bytes: u64,
 }
 
+impl Since {
+    pub(crate) fn add(&mut self, other: Since) {
+        self.blobs.add(other.blobs);
+        self.record_bytes += other.record_bytes;
+    }
+}
+
 /// What a scan of a stretch found.
 #[derive(Debug, Default)]
 pub(crate) struct Stretch {

@@ -115,15 +115,19 @@ impl Line {
         }
         match piece {
             Piece::Run(run) => self.add_run(run),
-            Piece::Blobs { start, end, detail } => self.add_blobs(start, end, &detail),
-            Piece::Gap { start, end } => {
-                self.unbroken = false;
-                match self.pieces.last_mut() {
-                    Some(Piece::Gap { end: last, .. }) if *last == start => *last = end,
-                    _ if self.in_shreds => {}
-                    _ => self.pieces.push(Piece::Gap { start, end }),
-                }
-            }
+            Piece::Blobs { start, end, detail } => self.add_blobs(start, end, detail),
+            Piece::Gap { start, end } => self.add_gap(start, end),
+        }
+    }
+
+    fn add_gap(&mut self, start: u64, end: u64) {
+        self.unbroken = false;
+        // Blobs with no record on either side are bytes like any others.
+        let start = self.take_blobs().map_or(start, |(start, _)| start);
+        match self.pieces.last_mut() {
+            Some(Piece::Gap { end: last, .. }) if *last == start => *last = end,
+            _ if self.in_shreds => {}
+            _ => self.pieces.push(Piece::Gap { start, end }),
         }
     }
 
@@ -131,12 +135,19 @@ impl Line {
         let detail = std::mem::take(&mut run.detail);
         self.note(&detail);
         self.records += run.count();
+        let before = self.take_blobs();
         let first = self.pieces.is_empty() && run.first_seq == 0 && run.first_prev.0 == [0; 32];
         let follows = match self.pieces.last() {
             Some(Piece::Run(last)) => last.is_followed_by(&run),
             _ => false,
         };
         self.unbroken &= first || follows;
+        if let Some((start, blobs)) = before {
+            run.start = start;
+            if self.unbroken {
+                self.auditor.take(run.first_seq, &blobs);
+            }
+        }
         if self.unbroken {
             self.auditor.take(run.first_seq, &detail);
         }
@@ -153,15 +164,30 @@ impl Line {
         }
     }
 
-    fn add_blobs(&mut self, start: u64, end: u64, detail: &Detail) {
-        self.note(detail);
-        let Some(Piece::Run(last)) = self.pieces.last_mut() else {
-            // Nothing that they could belong to: bytes like any others.
-            return self.add(Piece::Gap { start, end });
-        };
-        last.end = end;
-        if self.unbroken {
-            self.auditor.take(last.last_seq + 1, detail);
+    fn add_blobs(&mut self, start: u64, end: u64, detail: Detail) {
+        self.note(&detail);
+        match self.pieces.last_mut() {
+            Some(Piece::Run(last)) => {
+                last.end = end;
+                if self.unbroken {
+                    self.auditor.take(last.last_seq + 1, &detail);
+                }
+            }
+            // They belong to the next record, which may stand in the next stretch.
+            Some(Piece::Blobs { end: last, detail: before, .. }) => {
+                *last = end;
+                before.tail.add(detail.tail);
+            }
+            _ if self.in_shreds => {}
+            _ => self.pieces.push(Piece::Blobs { start, end, detail }),
+        }
+    }
+
+    /// Takes back the blobs that stand last, if no record stands before them.
+    fn take_blobs(&mut self) -> Option<(u64, Detail)> {
+        match self.pieces.pop_if(|last| matches!(last, Piece::Blobs { .. })) {
+            Some(Piece::Blobs { start, detail, .. }) => Some((start, detail)),
+            _ => None,
         }
     }
 
@@ -191,7 +217,10 @@ impl Line {
         Ok(())
     }
 
-    fn finish(self) -> Survey {
+    fn finish(mut self) -> Survey {
+        if let Some(Piece::Blobs { start, end, .. }) = self.pieces.last() {
+            self.add_gap(*start, *end);
+        }
         Survey {
             pieces: self.pieces,
             auditor: self.auditor,

@@ -80,8 +80,7 @@ pub(crate) fn all_kinds(seed: u8, options: Options) -> Vec<u8> {
     let (mut recorder, log) = recorder(seed, options);
     record_all_kinds(&mut recorder);
     recorder.close(CloseReason::Failed, "trap").unwrap();
-    let bytes = log.lock().unwrap().clone();
-    bytes
+    log.lock().unwrap().clone()
 }
 
 /// A closed chain of calls with payloads of varying length.
@@ -89,8 +88,7 @@ pub(crate) fn calls(seed: u8, count: u64, options: Options) -> Vec<u8> {
     let (mut recorder, log) = recorder(seed, options);
     append_calls(&mut recorder, seed, count);
     recorder.close(CloseReason::Completed, "").unwrap();
-    let bytes = log.lock().unwrap().clone();
-    bytes
+    log.lock().unwrap().clone()
 }
 
 pub(crate) fn append_calls(recorder: &mut Recorder, seed: u8, count: u64) {

@@ -6,4 +6,5 @@ mod chains;
 mod hostile;
 mod intact;
 mod model;
+mod stretches;
 mod tamper;

@@ -1,0 +1,3 @@
+//! Tests of the project as a whole, in reading order.
+
+mod tidy;

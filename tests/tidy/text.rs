@@ -1,0 +1,106 @@
+//! What is written in files: white space, words that mark unfinished work, printing.
+
+use super::{Finding, Tree, check};
+
+/// Put together here, so that this file does not hold them itself.
+const UNFINISHED: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
+
+/// What only a command line may do. A library hands results to whoever called it.
+const PRINTING: &[&str] = &["print!", "println!", "eprint!", "eprintln!", "process::exit"];
+
+#[test]
+fn text_has_no_stray_white_space() {
+    check(
+        stray_white_space,
+        &[
+            ("a.md", "one \n\ttwo\r\nthree"),
+            ("b.md", "fine\n"),
+            ("c.cbor", "\0\t binary \n"),
+            ("d.md", ""),
+        ],
+        &[
+            "a.md:1: white space at the end of the line",
+            "a.md:2: a tab",
+            "a.md:2: white space at the end of the line",
+            "a.md:3: the last line does not end",
+        ],
+    );
+}
+
+#[test]
+fn nothing_is_marked_as_unfinished() {
+    check(
+        unfinished_work,
+        &[("a.rs", &format!("fine\n// {}: later\n", UNFINISHED[0])), ("b.rs", "// TODOS\n")],
+        &[&format!("a.rs:2: the word {}", UNFINISHED[0])],
+    );
+}
+
+#[test]
+fn libraries_do_not_print_or_exit() {
+    check(
+        printing_libraries,
+        &[
+            ("record/src/a.rs", "fn f() {\n    println!();\n    std::process::exit(1);\n}"),
+            ("record/src/b.rs", "// println!() would be wrong here"),
+            ("record/src/c.rs", "#[cfg(test)]\nmod tests {\n    println!();\n}"),
+            ("replay/src/cli/show.rs", "println!();"),
+            ("replay/src/main.rs", "eprintln!();"),
+            ("record/examples/synth.rs", "eprintln!();"),
+        ],
+        &[
+            "record/src/a.rs:2: a library that prints or exits",
+            "record/src/a.rs:3: a library that prints or exits",
+        ],
+    );
+}
+
+fn stray_white_space(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in tree.files() {
+        let Some(text) = file.text() else { continue };
+        for (number, line) in (1..).zip(text.split('\n')) {
+            if line.contains('\t') {
+                findings.push(file.finding(number, "a tab"));
+            }
+            if line.ends_with(char::is_whitespace) {
+                findings.push(file.finding(number, "white space at the end of the line"));
+            }
+        }
+        if !text.is_empty() && !text.ends_with('\n') {
+            findings.push(file.finding(text.lines().count(), "the last line does not end"));
+        }
+    }
+    findings
+}
+
+fn unfinished_work(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in tree.files() {
+        for (number, line) in file.lines() {
+            let words = line.split(|c: char| !c.is_alphanumeric());
+            for word in words.filter(|word| UNFINISHED.contains(word)) {
+                findings.push(file.finding(number, format!("the word {word}")));
+            }
+        }
+    }
+    findings
+}
+
+fn printing_libraries(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in tree.rust_files() {
+        let is_library = file.path.contains("/src/")
+            && !file.path.contains("/src/cli")
+            && !file.path.contains("/src/bin/")
+            && !file.path.ends_with("/main.rs");
+        let code = file.lines().take_while(|(_, line)| line.trim() != "#[cfg(test)]");
+        for (number, line) in code.filter(|_| is_library) {
+            let is_code = !line.trim_start().starts_with("//");
+            if is_code && PRINTING.iter().any(|macro_name| line.contains(macro_name)) {
+                findings.push(file.finding(number, "a library that prints or exits"));
+            }
+        }
+    }
+    findings
+}
