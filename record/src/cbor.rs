@@ -159,16 +159,19 @@ impl<'a> Decoder<'a> {
     }
 
     /// Succeeds if nothing is left.
+    #[inline]
     pub fn finish(&self) -> Result<(), CborError> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.fault(CborFault::Trailing)) }
     }
 
     /// An unsigned integer.
+    #[inline]
     pub fn uint(&mut self) -> Result<u64, CborError> {
         self.typed_head(MAJOR_UINT, "an unsigned integer")
     }
 
     /// An unsigned integer that must fit a smaller type.
+    #[inline]
     pub fn uint_as<T: TryFrom<u64>>(&mut self) -> Result<T, CborError> {
         let at = self.at;
         let number = self.uint()?;
@@ -191,12 +194,14 @@ impl<'a> Decoder<'a> {
     }
 
     /// A byte string.
+    #[inline]
     pub fn bytes(&mut self) -> Result<&'a [u8], CborError> {
         let len = self.typed_head(MAJOR_BYTES, "a byte string")?;
         self.take(len)
     }
 
     /// A byte string of exactly `N` bytes.
+    #[inline]
     pub fn byte_array<const N: usize>(&mut self) -> Result<[u8; N], CborError> {
         let at = self.at;
         self.bytes()?.try_into().map_err(|_| CborError { at, fault: CborFault::OutOfRange })
@@ -219,6 +224,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// The head of an array. The length is at most what the remaining bytes could hold.
+    #[inline]
     pub fn array(&mut self) -> Result<usize, CborError> {
         let at = self.at;
         let len = self.typed_head(MAJOR_ARRAY, "an array")?;
@@ -277,6 +283,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Walks over one whole item, checking every rule, and returns its bytes.
+    #[inline]
     pub fn item(&mut self) -> Result<&'a [u8], CborError> {
         let start = self.at;
         // How many items are still due at each open level.
@@ -306,6 +313,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Walks over one head and its string, and returns how many nested items it announces.
+    #[inline]
     fn walk_one(&mut self) -> Result<u64, CborError> {
         let at = self.at;
         if matches!(self.peek()?, TRUE | FALSE | NULL) {
@@ -331,6 +339,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    #[inline]
     fn head(&mut self) -> Result<(u8, u64), CborError> {
         let first = self.peek()?;
         let (major, info) = (first >> 5, first & 31);
@@ -357,6 +366,7 @@ impl<'a> Decoder<'a> {
         Ok((major, number))
     }
 
+    #[inline]
     fn typed_head(&mut self, major: u8, what: &'static str) -> Result<u64, CborError> {
         let at = self.at;
         match self.head()? {
@@ -365,6 +375,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    #[inline]
     fn take(&mut self, len: u64) -> Result<&'a [u8], CborError> {
         let left = &self.bytes[self.at..];
         if len > left.len() as u64 {
@@ -374,6 +385,7 @@ impl<'a> Decoder<'a> {
         Ok(&left[..len as usize])
     }
 
+    #[inline]
     fn peek(&self) -> Result<u8, CborError> {
         self.bytes.get(self.at).copied().ok_or_else(|| self.fault(CborFault::Truncated))
     }

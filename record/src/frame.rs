@@ -101,22 +101,41 @@ impl<'a> Frame<'a> {
     #[inline]
     #[must_use]
     pub fn tag(&self) -> [u8; 4] {
-        let body = self.body();
-        [body[BODY_TAG_AT], body[BODY_TAG_AT + 1], body[BODY_TAG_AT + 2], body[BODY_TAG_AT + 3]]
+        *Frame::tag_and_prev(self.body()).0
     }
 
     /// The 32-byte field: the previous hash of a record, the digest of a blob.
     #[inline]
     #[must_use]
     pub fn prev(&self) -> &'a [u8; 32] {
-        self.body()[BODY_PREV_AT..].first_chunk().expect("measure() asks for 42 bytes of body")
+        Frame::tag_and_prev(self.body()).1
+    }
+
+    /// The chain tag and the 32-byte field of a measured frame's body.
+    ///
+    /// # Panics
+    /// If the body is shorter than any that `measure` lets pass.
+    #[inline]
+    #[must_use]
+    pub fn tag_and_prev(body: &'a [u8]) -> (&'a [u8; 4], &'a [u8; 32]) {
+        let start: &[u8; BODY_SEQ_AT] = body.first_chunk().expect("a body has at least 42 bytes");
+        let (tag, prev) = (&start[BODY_TAG_AT..], &start[BODY_PREV_AT..]);
+        let whole = "the fixed part of a body is 40 bytes long";
+        (tag.first_chunk().expect(whole), prev.first_chunk().expect(whole))
     }
 
     /// What the frame holds, or `None` if it is neither a record nor a blob.
     #[inline]
     #[must_use]
     pub fn kind(&self) -> Option<FrameKind> {
-        let rest = &self.body()[BODY_SEQ_AT..];
+        Frame::kind_of(self.body())
+    }
+
+    /// What a frame with this body holds.
+    #[inline]
+    #[must_use]
+    pub fn kind_of(body: &[u8]) -> Option<FrameKind> {
+        let rest = body.get(BODY_SEQ_AT..).filter(|rest| !rest.is_empty())?;
         match rest[0] {
             0x50 => Some(FrameKind::Blob),
             0xf6 => Some(FrameKind::Tombstone),

@@ -146,6 +146,8 @@ pub(crate) struct Stretch {
 #[derive(Clone, Copy)]
 struct Span {
     start: u32,
+    /// Where the body starts.
+    body: u32,
     len: u32,
     seq: u64,
     what: What,
@@ -270,9 +272,10 @@ impl<'s, S: Source + ?Sized> Scanner<'s, S> {
         self.record_spans.clear();
         let mut at = start;
         loop {
-            let Some((len, kind)) = self.frame_at(at)? else { return Ok(at) };
+            let Some((head, len, kind)) = self.frame_at(at)? else { return Ok(at) };
             let (what, seq) = What::of(kind);
-            let span = Span { start: (at - self.base) as u32, len: len as u32, seq, what };
+            let start = (at - self.base) as u32;
+            let span = Span { start, body: start + head as u32, len: len as u32, seq, what };
             self.spans.push(span);
             if what.is_record() {
                 self.record_spans.push((span.start, span.len));
@@ -331,10 +334,12 @@ impl<'s, S: Source + ?Sized> Scanner<'s, S> {
 
     /// Whether the record in `span` follows the one at `last`, whose hash is the given one.
     fn links(&self, last: usize, record: usize, span: &Span) -> bool {
-        let (last, frame) = (&self.spans[last], self.frame(span));
-        self.hashes[record].0 == *frame.prev()
+        let last = &self.spans[last];
+        let (last_tag, _) = self.tag_and_prev(last);
+        let (tag, prev) = self.tag_and_prev(span);
+        self.hashes[record].0 == *prev
             && last.seq.checked_add(1) == Some(span.seq)
-            && self.frame(last).tag() == frame.tag()
+            && last_tag == tag
     }
 
     /// Ends a run before a frame that turned out to be none. Returns that frame's offset.
@@ -441,13 +446,19 @@ impl<'s, S: Source + ?Sized> Scanner<'s, S> {
         is_well_formed(&self.frame(&self.spans[at]))
     }
 
+    /// What stands at fixed places of every body. Quicker than to parse the frame again.
+    fn tag_and_prev(&self, span: &Span) -> (&[u8; 4], &[u8; 32]) {
+        let body = &self.buffer[span.body as usize..(span.start + span.len) as usize];
+        Frame::tag_and_prev(body)
+    }
+
     fn frame(&self, span: &Span) -> Frame<'_> {
         let (start, len) = (span.start as usize, span.len as usize);
         Frame::parse(&self.buffer[start..start + len]).expect("the span was measured as a frame")
     }
 
-    /// Measures the frame at this offset, if a whole one is there.
-    fn frame_at(&mut self, offset: u64) -> Result<Option<(usize, FrameKind)>, VerifyError> {
+    /// Measures the frame at this offset, if a whole one is there: its head, its length, its kind.
+    fn frame_at(&mut self, offset: u64) -> Result<Option<(usize, usize, FrameKind)>, VerifyError> {
         if offset >= self.source.len() {
             return Ok(None);
         }
@@ -455,7 +466,7 @@ impl<'s, S: Source + ?Sized> Scanner<'s, S> {
         if at + 16 > self.filled {
             self.extend(offset + OVERLAP_BYTES as u64)?;
         }
-        let Some((_, len)) = Frame::measure(&self.buffer[at..self.filled]) else {
+        let Some((head, len)) = Frame::measure(&self.buffer[at..self.filled]) else {
             return Ok(None);
         };
         if offset + len as u64 > self.source.len() {
@@ -464,8 +475,8 @@ impl<'s, S: Source + ?Sized> Scanner<'s, S> {
         if at + len > self.filled {
             self.extend(offset + len as u64)?;
         }
-        let kind = Frame::parse(&self.buffer[at..self.filled]).and_then(|frame| frame.kind());
-        Ok(kind.map(|kind| (len, kind)))
+        let kind = Frame::kind_of(&self.buffer[at + head..at + len]);
+        Ok(kind.map(|kind| (head, len, kind)))
     }
 
     /// Loads the file from `start` up to a bit beyond `limit`, unless it is there already.
