@@ -8,6 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::exit::{self, Exit};
 use crate::ui::{ColourChoice, Ui};
 
+mod show;
 mod stat;
 
 /// Looks at, checks and explains recordings of WebAssembly actors.
@@ -24,11 +25,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Show(show::Args),
     Stat(stat::Args),
 }
 
 fn run(command: &Command, ui: &mut Ui) -> anyhow::Result<Exit> {
     match command {
+        Command::Show(args) => show::run(args, ui),
         Command::Stat(args) => stat::run(args, ui),
     }
 }
@@ -97,19 +100,23 @@ impl std::error::Error for Advised {
 
 /// An error as people see it: one line with its causes, one line with the advice.
 fn complaint(error: &anyhow::Error) -> String {
-    let mut text = String::from("error");
-    let mut last = String::new();
-    for cause in error.chain() {
-        let cause = cause.to_string();
-        // Some errors already quote their cause.
-        if !last.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-        last = cause;
-    }
-    text.push('\n');
+    let mut text = format!("error: {}\n", sentence(error));
     if let Some(advice) = error.chain().find_map(|cause| cause.downcast_ref::<Advised>()) {
         text = format!("{text}  try: {}\n", advice.advice);
+    }
+    text
+}
+
+/// An error with its causes in one sentence.
+pub(crate) fn sentence(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        // Some errors already quote their cause.
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
     }
     text
 }

@@ -5,10 +5,20 @@
 //! `open` turns a path into the bytes of a chain. Checking is the business of `theater-verify`,
 //! reading that of `theater-record`.
 
+mod amount;
 mod cli;
+mod diag;
+mod entry;
+mod escape;
 mod exit;
+mod filter;
+mod json;
+mod line;
 mod open;
+mod render;
+mod tree;
 mod ui;
+mod walk;
 
 pub use cli::main_from;
 pub use exit::Exit;

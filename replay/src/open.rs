@@ -11,6 +11,18 @@ use crate::cli::advised;
 
 /// Opens a chain. Whether the bytes are a chain is for the reader to find out.
 pub(crate) fn open(path: &Path) -> anyhow::Result<Box<dyn Source>> {
+    let file = open_file(path)?;
+    let source =
+        FileSource::new(file).with_context(|| format!("cannot measure {}", path.display()))?;
+    Ok(Box::new(source))
+}
+
+/// Opens a chain that is still being written: its length grows.
+pub(crate) fn open_growing(path: &Path) -> anyhow::Result<Box<dyn Source>> {
+    Ok(Box::new(GrowingFile { file: open_file(path)? }))
+}
+
+fn open_file(path: &Path) -> anyhow::Result<File> {
     let shown = path.display();
     if path.as_os_str() == "-" {
         return Err(advised(
@@ -24,7 +36,7 @@ pub(crate) fn open(path: &Path) -> anyhow::Result<Box<dyn Source>> {
             format!("name a file in it: ls {shown}"),
         ));
     }
-    let file = File::open(path).map_err(|error| {
+    File::open(path).map_err(|error| {
         let advice = match error.kind() {
             io::ErrorKind::NotFound => Some("check the spelling, or look with ls"),
             io::ErrorKind::PermissionDenied => Some("ask its owner, or copy it as its owner"),
@@ -35,7 +47,22 @@ pub(crate) fn open(path: &Path) -> anyhow::Result<Box<dyn Source>> {
             Some(advice) => advised(error, advice),
             None => error,
         }
-    })?;
-    let source = FileSource::new(file).with_context(|| format!("cannot measure {shown}"))?;
-    Ok(Box::new(source))
+    })
+}
+
+/// A file whose length is asked for anew each time.
+struct GrowingFile {
+    file: File,
+}
+
+impl Source for GrowingFile {
+    fn len(&self) -> u64 {
+        // A file that cannot be measured any more does not grow any more.
+        self.file.metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let file = self.file.try_clone()?;
+        FileSource::new(file)?.read_at(buffer, offset)
+    }
 }

@@ -1,0 +1,272 @@
+//! `show`: the events of a chain, for people and for programs.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use theater_record::{Kind, Record, Stored};
+
+use crate::cli::advised;
+use crate::entry::{Entry, Lexicon};
+use crate::exit::Exit;
+use crate::filter::Filter;
+use crate::line::Style;
+use crate::open::{open, open_growing};
+use crate::render::{Limits, Previews};
+use crate::ui::Ui;
+use crate::walk::{Skip, Step, walk};
+use crate::{amount, diag, json};
+
+const EXAMPLES: &str = "\
+Reading the output:
+  =>  the world calls the component       <=  the component answers
+  ->  the component calls out             <-  the world answers
+
+Filters:
+  FIELD OP VALUE, combined with `and`, `or`, `not` and parentheses.
+  Fields: kind, interface, function, seq, args.NAME, args[N], result, trap, capability, allowed,
+    and every field that --json shows. A path goes on into the value: args.name.headers[3].value,
+    result.ok.status. A test on a field that an event does not have is false.
+  Operators: = != ~ (contains) < <= > >=
+  Values with spaces or one of ()=!~<>\" go in double quotes.
+  Values that are stored out of line are compared by their first 48 bytes.
+
+Examples:
+  theater-replay show out.chain.cbor
+  theater-replay show out.chain.cbor --from 40 --to 60 --full
+  theater-replay show out.chain.cbor --filter 'kind = permission and allowed = false'
+  theater-replay show out.chain.cbor --filter 'function ~ open-at and args.path ~ /etc'
+  theater-replay show out.chain.cbor --follow
+  theater-replay show out.chain.cbor --jsonl | jq -r .kind | sort | uniq -c
+
+The JSON is described by replay/schemas/show-1.json; --jsonl prints its $defs/event, one per line.";
+
+/// Shows the events of a chain, damaged or not.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The chain.
+    chain: PathBuf,
+
+    /// The first event to show.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    from: u64,
+
+    /// The last event to show.
+    #[arg(long, value_name = "N")]
+    to: Option<u64>,
+
+    /// Show only events that meet this condition.
+    #[arg(long, value_name = "EXPR")]
+    filter: Option<String>,
+
+    /// Print one JSON document.
+    #[arg(long, group = "format")]
+    json: bool,
+
+    /// Print one JSON object per line.
+    #[arg(long, group = "format")]
+    jsonl: bool,
+
+    /// Print each record in CBOR diagnostic notation.
+    #[arg(long, group = "format")]
+    diag: bool,
+
+    /// Show long values as a whole.
+    #[arg(long)]
+    full: bool,
+
+    /// Go on while the chain is still being written, until it is closed.
+    #[arg(long, conflicts_with = "json")]
+    follow: bool,
+}
+
+pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
+    if let Some(to) = args.to
+        && args.from > to
+    {
+        bail!("--from {} is after --to {to}", args.from);
+    }
+    let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
+    let source = if args.follow { open_growing(&args.chain)? } else { open(&args.chain)? };
+    let mut show = Show {
+        args,
+        filter,
+        ui,
+        lexicon: Lexicon::default(),
+        previews: Previews::default(),
+        depth: 0,
+        previous: None,
+        call_shown: None,
+        shown: 0,
+        skipped: Vec::new(),
+        gaps: 0,
+        closed: false,
+    };
+    if args.json {
+        write!(show.ui.out, "{{\"schema\":\"theater-replay/show/1\",\"events\":[")?;
+    }
+    let walked = walk(&*source, args.follow, |step| show.step(step));
+    walked.map_err(|error| {
+        advised(error.context(args.chain.display().to_string()), "name a file that was recorded")
+    })?;
+    show.finish(source.len())
+}
+
+/// What is known while the walk goes on.
+struct Show<'a> {
+    args: &'a Args,
+    filter: Option<Filter>,
+    ui: &'a mut Ui,
+    lexicon: Lexicon,
+    previews: Previews,
+    /// How many calls are under way.
+    depth: usize,
+    /// The event number of the record before.
+    previous: Option<u64>,
+    /// The event number of the line before, if it was a call.
+    call_shown: Option<u64>,
+    shown: u64,
+    skipped: Vec<Skip>,
+    /// How often event numbers did not follow each other.
+    gaps: u64,
+    closed: bool,
+}
+
+impl Show<'_> {
+    fn step(&mut self, step: Step<'_>) -> anyhow::Result<ControlFlow<()>> {
+        match step {
+            Step::Frame(Stored::Record(record)) => return self.record(&record),
+            Step::Frame(Stored::Blob { blob, .. }) => self.previews.add(blob.digest, blob.content),
+            Step::Frame(Stored::Tombstone { tombstone, .. }) => {
+                self.previews.add_removed(tombstone.digest);
+            }
+            Step::Skipped(skip) => self.skip(skip)?,
+            Step::Waiting => self.ui.out.flush()?,
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn record(&mut self, record: &Record<'_>) -> anyhow::Result<ControlFlow<()>> {
+        if let Some(previous) = self.previous.replace(record.seq)
+            && previous.checked_add(1) != Some(record.seq)
+        {
+            self.gaps += 1;
+            self.note(&format!(
+                "event {previous} is followed by event {} at byte {}",
+                record.seq, record.offset
+            ))?;
+        }
+        let depth = self.depth_of(record.kind);
+        let wanted = record.seq >= self.args.from && self.args.to.is_none_or(|to| record.seq <= to);
+        if wanted || matches!(record.kind, Kind::Type | Kind::Function) {
+            match record.event() {
+                Ok(event) => {
+                    let entry = self.lexicon.explain(record.seq, record.offset, event);
+                    if wanted {
+                        self.entry(&entry, record, depth)?;
+                    }
+                }
+                Err(error) => {
+                    let bytes = record.frame.bytes().len() as u64;
+                    let reason = crate::cli::sentence(&error.into());
+                    self.skip(Skip { offset: record.offset, bytes, reason, is_torn: false })?;
+                }
+            }
+        }
+        self.closed |= record.kind == Kind::Close;
+        let last = self.args.to.is_some_and(|to| record.seq >= to);
+        let done = last || self.args.follow && self.closed;
+        Ok(if done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    /// How many calls a record stands in, which is where its line is indented to.
+    fn depth_of(&mut self, kind: Kind) -> usize {
+        match kind {
+            Kind::ExportCall | Kind::ImportCall => {
+                self.depth += 1;
+                return self.depth - 1;
+            }
+            Kind::ImportReturn | Kind::ExportReturn => self.depth = self.depth.saturating_sub(1),
+            // Whatever was under way ended with the instance before.
+            Kind::Lifecycle | Kind::Close => self.depth = 0,
+            Kind::Header
+            | Kind::Type
+            | Kind::Function
+            | Kind::ResourceDrop
+            | Kind::Permission
+            | Kind::Checkpoint
+            | Kind::Recover => {}
+        }
+        self.depth
+    }
+
+    fn entry(&mut self, entry: &Entry, record: &Record<'_>, depth: usize) -> anyhow::Result<()> {
+        if self.filter.as_ref().is_some_and(|filter| !filter.matches(entry, &self.previews)) {
+            return Ok(());
+        }
+        let line = if self.args.json || self.args.jsonl {
+            json::line(&json::EntryJson(entry, &self.previews))
+        } else if self.args.diag {
+            let at = format!("/ {} {}, byte {} /", entry.kind.name(), entry.seq, entry.offset);
+            format!("{at} {}", diag::frame(record.frame.body(), self.args.full))
+        } else {
+            let limits = if self.args.full { Limits::NONE } else { Limits::LINE };
+            let style = Style { paint: self.ui.paint(), limits, previews: &self.previews };
+            let is_return = matches!(entry.kind, Kind::ImportReturn | Kind::ExportReturn);
+            let follows_call = entry.seq.checked_sub(1).is_some_and(|s| self.call_shown == Some(s));
+            style.line(entry, depth, is_return && !follows_call)
+        };
+        if self.args.json {
+            let separator = if self.shown == 0 { "\n" } else { ",\n" };
+            write!(self.ui.out, "{separator}{line}")?;
+        } else {
+            writeln!(self.ui.out, "{line}")?;
+        }
+        let is_call = matches!(entry.kind, Kind::ImportCall | Kind::ExportCall);
+        self.call_shown = is_call.then_some(entry.seq);
+        self.shown += 1;
+        Ok(())
+    }
+
+    fn skip(&mut self, skip: Skip) -> anyhow::Result<()> {
+        let size = amount::counted(skip.bytes, "byte");
+        self.note(&format!("skipped {size} from byte {}: {}", skip.offset, skip.reason))?;
+        self.skipped.push(skip);
+        Ok(())
+    }
+
+    /// Says something that is not part of the result, in its place between the lines.
+    fn note(&mut self, text: &str) -> anyhow::Result<()> {
+        self.ui.out.flush()?;
+        writeln!(self.ui.err, "note: {text}")?;
+        Ok(())
+    }
+
+    fn finish(mut self, bytes: u64) -> anyhow::Result<Exit> {
+        if self.args.json {
+            let skipped = json::line(&self.skipped);
+            let closed = self.closed;
+            writeln!(self.ui.out, "\n],\"skipped\":{skipped},\"closed\":{closed}}}")?;
+        }
+        let saw_end = self.args.to.is_none_or(|to| self.previous.is_none_or(|last| last < to));
+        if self.shown == 0 && self.previous.is_some() {
+            let last = self.previous.unwrap_or(0);
+            self.note(&format!(
+                "nothing to show: no event fits; the last one looked at is {last}"
+            ))?;
+        }
+        let torn = |skip: &Skip| skip.is_torn && skip.offset + skip.bytes == bytes;
+        let damaged = self.gaps > 0 || !self.skipped.iter().all(torn);
+        if damaged {
+            let chain = self.args.chain.display().to_string();
+            writeln!(self.ui.err, "  try: theater-replay verify {chain}")?;
+            return Ok(Exit::Finding);
+        }
+        if saw_end && !self.closed {
+            self.note("no close record: still being written, crashed, or cut off")?;
+        }
+        Ok(if self.skipped.is_empty() { Exit::Fine } else { Exit::Open })
+    }
+}
