@@ -70,11 +70,11 @@ fn civil(days: u64) -> (u64, u64, u64) {
 pub(crate) fn span(ns: u64) -> String {
     let seconds = ns / 1_000_000_000;
     match ns {
-        ..1_000 => format!("{ns} ns"),
-        ..1_000_000 => format!("{:.2} us", ns as f64 / 1e3),
-        ..1_000_000_000 => format!("{:.2} ms", ns as f64 / 1e6),
-        ..60_000_000_000 => format!("{:.2} s", ns as f64 / 1e9),
-        ..3_600_000_000_000 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        0..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => format!("{:.2} us", ns as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.2} ms", ns as f64 / 1e6),
+        1_000_000_000..60_000_000_000 => format!("{:.2} s", ns as f64 / 1e9),
+        60_000_000_000..3_600_000_000_000 => format!("{}m {:02}s", seconds / 60, seconds % 60),
         _ => format!("{}h {:02}m {:02}s", seconds / 3600, seconds / 60 % 60, seconds % 60),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::Path;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -96,6 +97,11 @@ impl std::error::Error for Advised {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.error.source()
     }
+}
+
+/// Says which chain could not be read.
+pub(crate) fn not_read(error: anyhow::Error, chain: &Path) -> anyhow::Error {
+    advised(error.context(chain.display().to_string()), "name a file that theater has recorded")
 }
 
 /// An error as people see it: one line with its causes, one line with the advice.

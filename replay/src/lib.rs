@@ -7,6 +7,7 @@
 
 mod amount;
 mod cli;
+mod damage;
 mod diag;
 mod entry;
 mod escape;
@@ -16,6 +17,7 @@ mod json;
 mod line;
 mod open;
 mod render;
+mod tally;
 mod tree;
 mod ui;
 mod walk;

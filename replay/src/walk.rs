@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use anyhow::bail;
-use serde::Serialize;
 use theater_record::{Frame, MAGIC, ReadError, Reader, Stored};
 use theater_verify::Source;
+
+use crate::damage::Skip;
 
 /// How often a chain that is being written is looked at again.
 const POLL: Duration = Duration::from_millis(50);
@@ -24,20 +25,6 @@ pub(crate) enum Step<'a> {
     Skipped(Skip),
     /// Nothing more is there yet, but something may come.
     Waiting,
-}
-
-/// Bytes that are no record of the chain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Skip {
-    /// Where they start.
-    pub(crate) offset: u64,
-    /// How many.
-    pub(crate) bytes: u64,
-    /// Why they were skipped.
-    pub(crate) reason: String,
-    /// Whether they may be the beginning of a record whose end is not there.
-    #[serde(skip)]
-    pub(crate) is_torn: bool,
 }
 
 /// Visits every frame in file order until the end or until the visitor has seen enough.

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use anyhow::bail;
 use theater_record::{Kind, Record, Stored};
 
-use crate::cli::advised;
+use crate::cli::{not_read, sentence};
+use crate::damage::{Damage, Skip};
 use crate::entry::{Entry, Lexicon};
 use crate::exit::Exit;
 use crate::filter::Filter;
@@ -15,8 +16,8 @@ use crate::line::Style;
 use crate::open::{open, open_growing};
 use crate::render::{Limits, Previews};
 use crate::ui::Ui;
-use crate::walk::{Skip, Step, walk};
-use crate::{amount, diag, json};
+use crate::walk::{Step, walk};
+use crate::{diag, json};
 
 const EXAMPLES: &str = "\
 Reading the output:
@@ -97,20 +98,16 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
         lexicon: Lexicon::default(),
         previews: Previews::default(),
         depth: 0,
-        previous: None,
         call_shown: None,
         shown: 0,
-        skipped: Vec::new(),
-        gaps: 0,
+        damage: Damage::default(),
         closed: false,
     };
     if args.json {
         write!(show.ui.out, "{{\"schema\":\"theater-replay/show/1\",\"events\":[")?;
     }
     let walked = walk(&*source, args.follow, |step| show.step(step));
-    walked.map_err(|error| {
-        advised(error.context(args.chain.display().to_string()), "name a file that was recorded")
-    })?;
+    walked.map_err(|error| not_read(error, &args.chain))?;
     show.finish(source.len())
 }
 
@@ -123,14 +120,10 @@ struct Show<'a> {
     previews: Previews,
     /// How many calls are under way.
     depth: usize,
-    /// The event number of the record before.
-    previous: Option<u64>,
     /// The event number of the line before, if it was a call.
     call_shown: Option<u64>,
     shown: u64,
-    skipped: Vec<Skip>,
-    /// How often event numbers did not follow each other.
-    gaps: u64,
+    damage: Damage,
     closed: bool,
 }
 
@@ -149,14 +142,8 @@ impl Show<'_> {
     }
 
     fn record(&mut self, record: &Record<'_>) -> anyhow::Result<ControlFlow<()>> {
-        if let Some(previous) = self.previous.replace(record.seq)
-            && previous.checked_add(1) != Some(record.seq)
-        {
-            self.gaps += 1;
-            self.note(&format!(
-                "event {previous} is followed by event {} at byte {}",
-                record.seq, record.offset
-            ))?;
+        if let Some(gap) = self.damage.step(record) {
+            self.note(&gap)?;
         }
         let depth = self.depth_of(record.kind);
         let wanted = record.seq >= self.args.from && self.args.to.is_none_or(|to| record.seq <= to);
@@ -170,7 +157,7 @@ impl Show<'_> {
                 }
                 Err(error) => {
                     let bytes = record.frame.bytes().len() as u64;
-                    let reason = crate::cli::sentence(&error.into());
+                    let reason = sentence(&error.into());
                     self.skip(Skip { offset: record.offset, bytes, reason, is_torn: false })?;
                 }
             }
@@ -231,10 +218,8 @@ impl Show<'_> {
     }
 
     fn skip(&mut self, skip: Skip) -> anyhow::Result<()> {
-        let size = amount::counted(skip.bytes, "byte");
-        self.note(&format!("skipped {size} from byte {}: {}", skip.offset, skip.reason))?;
-        self.skipped.push(skip);
-        Ok(())
+        let text = self.damage.skip(skip);
+        self.note(&text)
     }
 
     /// Says something that is not part of the result, in its place between the lines.
@@ -246,27 +231,23 @@ impl Show<'_> {
 
     fn finish(mut self, bytes: u64) -> anyhow::Result<Exit> {
         if self.args.json {
-            let skipped = json::line(&self.skipped);
+            let skipped = json::line(&self.damage.skipped);
             let closed = self.closed;
             writeln!(self.ui.out, "\n],\"skipped\":{skipped},\"closed\":{closed}}}")?;
         }
-        let saw_end = self.args.to.is_none_or(|to| self.previous.is_none_or(|last| last < to));
-        if self.shown == 0 && self.previous.is_some() {
-            let last = self.previous.unwrap_or(0);
-            self.note(&format!(
-                "nothing to show: no event fits; the last one looked at is {last}"
-            ))?;
+        let last = self.damage.last();
+        if self.shown == 0
+            && let Some(last) = last
+        {
+            self.note(&format!("no event fits; the last one looked at is event {last}"))?;
         }
-        let torn = |skip: &Skip| skip.is_torn && skip.offset + skip.bytes == bytes;
-        let damaged = self.gaps > 0 || !self.skipped.iter().all(torn);
-        if damaged {
-            let chain = self.args.chain.display().to_string();
-            writeln!(self.ui.err, "  try: theater-replay verify {chain}")?;
-            return Ok(Exit::Finding);
-        }
-        if saw_end && !self.closed {
+        let exit = self.damage.exit(bytes);
+        let saw_end = self.args.to.is_none_or(|to| last.is_none_or(|last| last < to));
+        if exit == Exit::Finding {
+            writeln!(self.ui.err, "  try: theater-replay verify {}", self.args.chain.display())?;
+        } else if saw_end && !self.closed {
             self.note("no close record: still being written, crashed, or cut off")?;
         }
-        Ok(if self.skipped.is_empty() { Exit::Fine } else { Exit::Open })
+        Ok(exit)
     }
 }

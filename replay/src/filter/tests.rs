@@ -77,16 +77,76 @@ fn check_error(text: &str, expected: &Expect) {
 
 #[test]
 fn mistakes_are_pointed_at() {
-    check_error("kind = improt-call", &expect![""]);
-    check_error("kind = import-call adn seq = 1", &expect![""]);
-    check_error("(seq = 1", &expect![""]);
-    check_error("foo = 1", &expect![""]);
-    check_error("seq = x", &expect![""]);
-    check_error("args[x] = 1", &expect![""]);
-    check_error("args.", &expect![""]);
-    check_error("kind ~ \"abc", &expect![""]);
-    check_error("seq", &expect![""]);
-    check_error("", &expect![""]);
+    check_error(
+        "kind = improt-call",
+        &expect![[r#"
+        in the filter: unknown kind; the kinds are header, type, function, export-call, import-call, import-return, export-return, resource-drop, lifecycle, permission, checkpoint, close, recover
+          kind = improt-call
+                 ^"#]],
+    );
+    check_error(
+        "kind = import-call adn seq = 1",
+        &expect![[r#"
+        in the filter: expected `and`, `or` or the end
+          kind = import-call adn seq = 1
+                             ^"#]],
+    );
+    check_error(
+        "(seq = 1",
+        &expect![[r#"
+        in the filter: expected `)`
+          (seq = 1
+                  ^"#]],
+    );
+    check_error(
+        "foo = 1",
+        &expect![[r#"
+        in the filter: unknown field; the most used are kind, interface, function, seq, offset, args, result, capability and allowed
+          foo = 1
+          ^"#]],
+    );
+    check_error(
+        "seq = x",
+        &expect![[r#"
+        in the filter: expected an event number
+          seq = x
+                ^"#]],
+    );
+    check_error(
+        "args[x] = 1",
+        &expect![[r#"
+        in the filter: expected a number after `[`
+          args[x] = 1
+               ^"#]],
+    );
+    check_error(
+        "args.",
+        &expect![[r#"
+        in the filter: expected a field name after `.`
+          args.
+               ^"#]],
+    );
+    check_error(
+        "kind ~ \"abc",
+        &expect![[r#"
+        in the filter: the quote that starts here has no end
+          kind ~ "abc
+                 ^"#]],
+    );
+    check_error(
+        "seq",
+        &expect![[r#"
+        in the filter: expected one of = != ~ < <= > >=
+          seq
+             ^"#]],
+    );
+    check_error(
+        "",
+        &expect![[r#"
+        in the filter: expected a field, such as `kind` or `args.path`
+  
+          ^"#]],
+    );
 }
 
 #[test]
