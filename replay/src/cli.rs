@@ -11,6 +11,7 @@ use crate::ui::{ColourChoice, Ui};
 
 mod show;
 mod stat;
+mod verify;
 
 /// Looks at, checks and explains recordings of WebAssembly actors.
 #[derive(Parser)]
@@ -28,12 +29,14 @@ struct Cli {
 enum Command {
     Show(show::Args),
     Stat(stat::Args),
+    Verify(verify::Args),
 }
 
 fn run(command: &Command, ui: &mut Ui) -> anyhow::Result<Exit> {
     match command {
         Command::Show(args) => show::run(args, ui),
         Command::Stat(args) => stat::run(args, ui),
+        Command::Verify(args) => verify::run(args, ui),
     }
 }
 
@@ -105,7 +108,7 @@ pub(crate) fn not_read(error: anyhow::Error, chain: &Path) -> anyhow::Error {
 }
 
 /// An error as people see it: one line with its causes, one line with the advice.
-fn complaint(error: &anyhow::Error) -> String {
+pub(crate) fn complaint(error: &anyhow::Error) -> String {
     let mut text = format!("error: {}\n", sentence(error));
     if let Some(advice) = error.chain().find_map(|cause| cause.downcast_ref::<Advised>()) {
         text = format!("{text}  try: {}\n", advice.advice);
