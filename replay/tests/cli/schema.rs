@@ -1,0 +1,1 @@
+//! What `--json` prints is what the schemas in `schemas/` promise.
