@@ -21,11 +21,20 @@ pub(crate) struct Style<'a> {
     pub(crate) previews: &'a Previews,
 }
 
+/// How a return says what returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// Not at all: the call stands just above.
+    None,
+    /// By the function's name: the call stands somewhere above.
+    Short,
+    /// With the interface.
+    Full,
+}
+
 impl Style<'_> {
     /// The line for an event within `depth` calls.
-    ///
-    /// A return names its function only where the line before is not its call.
-    pub(crate) fn line(&self, entry: &Entry, depth: usize, names_function: bool) -> String {
+    pub(crate) fn line(&self, entry: &Entry, depth: usize, naming: Naming) -> String {
         let indent = "  ".repeat(depth.min(INDENT_MAX));
         let paint = self.paint;
         let text = match entry.kind {
@@ -38,17 +47,17 @@ impl Style<'_> {
             Kind::ExportCall => format!("{indent}{} {}", paint.strong("=>"), self.call(entry)),
             Kind::ImportCall => format!("{indent}{} {}", paint.strong("->"), self.call(entry)),
             Kind::ImportReturn => {
-                format!("{indent}{} {}", paint.good("<-"), self.end(entry, names_function))
+                format!("{indent}{} {}", paint.good("<-"), self.end(entry, naming))
             }
             Kind::ExportReturn => {
-                format!("{indent}{} {}", paint.good("<="), self.end(entry, names_function))
+                format!("{indent}{} {}", paint.good("<="), self.end(entry, naming))
             }
             Kind::ResourceDrop => format!("{indent}drop {}", self.value(entry, "resource")),
             Kind::Lifecycle => {
                 let state = self.plain(entry, "state");
                 let detail = self.with_colon(entry);
                 let time = paint.dim(time(entry, "time")).to_string();
-                format!("{}{detail}  {time}", paint.strong(state))
+                format!("{:<10}{detail}  {time}", paint.strong(state))
             }
             Kind::Permission => format!("{indent}{}", self.permission(entry)),
             Kind::Checkpoint => paint.dim(self.checkpoint(entry)).to_string(),
@@ -99,10 +108,11 @@ impl Style<'_> {
         format!("{}({})", self.name(entry), args.unwrap_or_default())
     }
 
-    fn end(&self, entry: &Entry, names_function: bool) -> String {
-        let name = match names_function {
-            true => format!("{}: ", self.name(entry)),
-            false => "  ".to_owned(),
+    fn end(&self, entry: &Entry, naming: Naming) -> String {
+        let name = match (naming, &entry.function) {
+            (Naming::Short, Some((_, name))) => format!("{}: ", self.paint.name(plain(name))),
+            (Naming::Full, Some(_)) => format!("{}: ", self.name(entry)),
+            (Naming::None, _) | (_, None) => "  ".to_owned(),
         };
         let outcome = match entry.field("result") {
             Some(tree @ Tree::Case(case, _)) if case == "err" => {

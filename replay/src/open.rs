@@ -36,17 +36,15 @@ fn open_file(path: &Path) -> anyhow::Result<File> {
             format!("name a file in it: ls {shown}"),
         ));
     }
-    File::open(path).map_err(|error| {
-        let advice = match error.kind() {
-            io::ErrorKind::NotFound => Some("check the spelling, or look with ls"),
-            io::ErrorKind::PermissionDenied => Some("ask its owner, or copy it as its owner"),
-            _ => None,
-        };
-        let error = anyhow::Error::new(error).context(format!("cannot open {shown}"));
-        match advice {
-            Some(advice) => advised(error, advice),
-            None => error,
+    File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            advised(anyhow!("there is no file {shown}"), "check the spelling, or look with ls")
         }
+        io::ErrorKind::PermissionDenied => advised(
+            anyhow!("no permission to read {shown}"),
+            "ask its owner, or copy it as its owner",
+        ),
+        _ => anyhow::Error::new(error).context(format!("cannot open {shown}")),
     })
 }
 

@@ -12,7 +12,7 @@ use crate::damage::{Damage, Skip};
 use crate::entry::{Entry, Lexicon};
 use crate::exit::Exit;
 use crate::filter::Filter;
-use crate::line::Style;
+use crate::line::{Naming, Style};
 use crate::open::{open, open_growing};
 use crate::render::{Limits, Previews};
 use crate::ui::Ui;
@@ -98,7 +98,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
         lexicon: Lexicon::default(),
         previews: Previews::default(),
         depth: 0,
-        call_shown: None,
+        open_call: None,
         shown: 0,
         damage: Damage::default(),
         closed: false,
@@ -120,8 +120,8 @@ struct Show<'a> {
     previews: Previews,
     /// How many calls are under way.
     depth: usize,
-    /// The event number of the line before, if it was a call.
-    call_shown: Option<u64>,
+    /// The depth of the last call that was shown, until a return is.
+    open_call: Option<usize>,
     shown: u64,
     damage: Damage,
     closed: bool,
@@ -201,9 +201,7 @@ impl Show<'_> {
         } else {
             let limits = if self.args.full { Limits::NONE } else { Limits::LINE };
             let style = Style { paint: self.ui.paint(), limits, previews: &self.previews };
-            let is_return = matches!(entry.kind, Kind::ImportReturn | Kind::ExportReturn);
-            let follows_call = entry.seq.checked_sub(1).is_some_and(|s| self.call_shown == Some(s));
-            style.line(entry, depth, is_return && !follows_call)
+            style.line(entry, depth, self.naming(depth))
         };
         if self.args.json {
             let separator = if self.shown == 0 { "\n" } else { ",\n" };
@@ -211,10 +209,24 @@ impl Show<'_> {
         } else {
             writeln!(self.ui.out, "{line}")?;
         }
-        let is_call = matches!(entry.kind, Kind::ImportCall | Kind::ExportCall);
-        self.call_shown = is_call.then_some(entry.seq);
+        match entry.kind {
+            Kind::ImportCall | Kind::ExportCall => self.open_call = Some(depth),
+            Kind::ImportReturn | Kind::ExportReturn => self.open_call = None,
+            _ => {}
+        }
         self.shown += 1;
         Ok(())
+    }
+
+    /// How a return at this depth names its function: not at all right after its call.
+    fn naming(&self, depth: usize) -> Naming {
+        if self.open_call == Some(depth) {
+            Naming::None
+        } else if self.filter.is_none() {
+            Naming::Short
+        } else {
+            Naming::Full
+        }
     }
 
     fn skip(&mut self, skip: Skip) -> anyhow::Result<()> {

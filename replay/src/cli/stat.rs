@@ -187,7 +187,7 @@ fn print(summary: &Summary, ui: &mut Ui) -> anyhow::Result<()> {
     }
     if let (Some(created), Some(last)) = (summary.created, summary.last_time) {
         let length = span(last.saturating_sub(created));
-        line("time", format!("{} and {length} on", instant(created)))?;
+        line("time", format!("{}, for {length}", instant(created)))?;
     }
     line("file", size(summary.bytes))?;
     let overhead = size(summary.overhead());

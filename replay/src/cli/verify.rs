@@ -159,7 +159,7 @@ fn print(chain: &str, report: &Report, policy: &Policy, ui: &mut Ui) -> anyhow::
     let out = &mut ui.out;
     writeln!(out, "{word}  {}  {events}, {bytes}, {head}", plain(chain))?;
     let mut line = |label: &str, text: &str| writeln!(out, "  {:<13}{text}", paint.dim(label));
-    line("checked", &findings::checked(report, policy).join(", "))?;
+    line("checked", &findings::checked(report, policy).join("; "))?;
     for (at, gap) in findings::not_checked(report, policy).iter().enumerate() {
         line(if at == 0 { "not shown" } else { "" }, gap)?;
     }

@@ -143,9 +143,9 @@ fn mistakes_are_pointed_at() {
     check_error(
         "",
         &expect![[r#"
-        in the filter: expected a field, such as `kind` or `args.path`
+            in the filter: expected a field, such as `kind` or `args.path`
   
-          ^"#]],
+              ^"#]],
     );
 }
 

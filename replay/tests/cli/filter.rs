@@ -10,55 +10,73 @@ fn check(filter: &str, expected: &Expect) {
 
 #[test]
 fn by_permission() {
-    check("kind = permission and allowed = false", &expect![[r#"
+    check(
+        "kind = permission and allowed = false",
+        &expect![[r#"
             17      denied filesystem "/etc/passwd" (reason 3): outside of /data
         --- exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn by_argument() {
-    check("args.path ~ /etc or args[0] = true", &expect![[r#"
+    check(
+        "args.path ~ /etc or args[0] = true",
+        &expect![[r#"
             16    -> wasi:filesystem/types@0.2.6 [method]descriptor.open-at(self: &descriptor#1, path: "/etc/passwd", flags: {read, write})
             28    -> demo:all/types all(flag: true, small: 0.1, odd: nan:0x7ff8000000000001, which: pair(-7, '\''), maybe: some(none), many: [0, 1, 2, 3, 4, 5, 6, 7, ... 92 more], raw: 0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff... 18 bytes more, names: {"a": 1})
         --- exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn by_result() {
-    check("result.err = access or result.seconds >= 12 or trap = host-error", &expect![[r#"
+    check(
+        "result.err = access or result.seconds >= 12 or trap = host-error",
+        &expect![[r#"
              7    <- wasi:clocks/wall-clock@0.2.6 now: {seconds: 12, nanoseconds: 5}
             18    <- wasi:filesystem/types@0.2.6 [method]descriptor.open-at: err(access)
             24    <- wasi:filesystem/types@0.2.6 [method]descriptor.write: trap host-error: disk full
         --- exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn by_out_of_line_content() {
-    check("args.data ~ \"a secret\"", &expect![[r#"
+    check(
+        "args.data ~ \"a secret\"",
+        &expect![[r#"
             23    -> wasi:filesystem/types@0.2.6 [method]descriptor.write(self: <blob 1 B 43763bec 0x02>, data: <blob 8 B e62d1021 "a secret">)
         --- exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn nothing_fits() {
-    check("kind = recover", &expect![[r#"
+    check(
+        "kind = recover",
+        &expect![[r#"
         --- messages
         note: no event fits; the last one looked at is event 35
         --- exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_mistake_is_pointed_at() {
-    check("kind = import-call and functoin = now", &expect![[r#"
+    check(
+        "kind = import-call and functoin = now",
+        &expect![[r#"
         --- messages
         error: in the filter: unknown field; the most used are kind, interface, function, seq, offset, args, result, capability and allowed
           kind = import-call and functoin = now
                                  ^
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }

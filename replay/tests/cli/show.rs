@@ -12,7 +12,7 @@ fn the_whole_chain_for_people() {
              1  type        wasi:clocks/wall-clock@0.2.6#datetime = record {seconds: u64, nanoseconds: u32}
              2  function    run(input: string) -> result
              3  function    wasi:clocks/wall-clock@0.2.6 now() -> datetime
-             4  spawned  2026-01-02 03:04:05.006 UTC
+             4  spawned     2026-01-02 03:04:05.006 UTC
              5  => run(input: "hé\u{1b}[31m\n")
              6    -> wasi:clocks/wall-clock@0.2.6 now()
              7    <-   {seconds: 12, nanoseconds: 5}
@@ -23,10 +23,10 @@ fn the_whole_chain_for_people() {
             12  function    wasi:filesystem/types@0.2.6 [method]descriptor.write(self: borrow<descriptor>, data: list<u8>) -> result<u64, error-code>
             13    -> wasi:filesystem/types@0.2.6 [method]descriptor.open-at(self: &descriptor#1, path: "/data/out.txt", flags: {read, write})
             14      allowed filesystem "/data/out.txt"
-            15    <- wasi:filesystem/types@0.2.6 [method]descriptor.open-at: ok(descriptor#2)
+            15    <-   ok(descriptor#2)
             16    -> wasi:filesystem/types@0.2.6 [method]descriptor.open-at(self: &descriptor#1, path: "/etc/passwd", flags: {read, write})
             17      denied filesystem "/etc/passwd" (reason 3): outside of /data
-            18    <- wasi:filesystem/types@0.2.6 [method]descriptor.open-at: err(access)
+            18    <-   err(access)
             19    -> wasi:filesystem/types@0.2.6 [method]descriptor.write(self: &descriptor#2, data: <blob 9.00 kB 04346b72 "The quick brown fox jumps over the lazy dog. The"...>)
             20    <-   ok(9000)
             21    -> wasi:filesystem/types@0.2.6 [method]descriptor.write(self: &descriptor#2, data: <blob 9.00 kB 04346b72 "The quick brown fox jumps over the lazy dog. The"...>)
@@ -39,9 +39,9 @@ fn the_whole_chain_for_people() {
             28    -> demo:all/types all(flag: true, small: 0.1, odd: nan:0x7ff8000000000001, which: pair(-7, '\''), maybe: some(none), many: [0, 1, 2, 3, 4, 5, 6, 7, ... 92 more], raw: 0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff... 18 bytes more, names: {"a": 1})
             29      => call-back()
             30      <=   ()
-            31    <- demo:all/types all: ()
+            31    <- all: ()
             32  <= run: ok
-            33  completed  2026-01-02 03:04:05.006 UTC
+            33  completed   2026-01-02 03:04:05.006 UTC
             34  checkpoint  0 over 2.91 kB since event 0  2026-01-02 03:04:05.006 UTC
             35  close       completed: exit status 0  2026-01-02 03:04:05.006 UTC
         --- exit 0
@@ -54,7 +54,7 @@ fn a_range_in_full() {
             28    -> demo:all/types all(flag: true, small: 0.1, odd: nan:0x7ff8000000000001, which: pair(-7, '\''), maybe: some(none), many: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82, 83, 84, 85, 86, 87, 88, 89, 90, 91, 92, 93, 94, 95, 96, 97, 98, 99], raw: 0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff, names: {"a": 1})
             29      => call-back()
             30      <=   ()
-            31    <- demo:all/types all: ()
+            31    <- all: ()
             32  <= run: ok
         --- exit 0
     "#]]);
@@ -144,9 +144,12 @@ fn the_last_event_is_the_last_one_shown() {
 
 #[test]
 fn a_range_behind_the_end_says_so() {
-    Scene::with_sample().check("show sample.chain --from 1000", &expect![[r#"
+    Scene::with_sample().check(
+        "show sample.chain --from 1000",
+        &expect![[r#"
         --- messages
         note: no event fits; the last one looked at is event 35
         --- exit 0
-    "#]]);
+    "#]],
+    );
 }

@@ -15,85 +15,115 @@ fn check(line: &str, expected: &Expect) {
 
 #[test]
 fn a_missing_file() {
-    check("show missing.chain", &expect![[r#"
-        --- messages
-        error: cannot open missing.chain: No such file or directory (os error 2)
-          try: check the spelling, or look with ls
-        --- exit 2
-    "#]]);
+    check(
+        "show missing.chain",
+        &expect![[r#"
+            --- messages
+            error: there is no file missing.chain
+              try: check the spelling, or look with ls
+            --- exit 2
+        "#]],
+    );
 }
 
 #[test]
 fn a_directory() {
-    check("stat folder.chain", &expect![[r#"
+    check(
+        "stat folder.chain",
+        &expect![[r#"
         --- messages
         error: folder.chain is a directory, not a chain
           try: name a file in it: ls folder.chain
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn standard_input() {
-    check("verify -", &expect![[r#"
+    check(
+        "verify -",
+        &expect![[r#"
         --- messages
         error: a chain cannot be read from standard input
           try: write it to a file first: a chain is read at many places at once
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_empty_file() {
-    check("show empty.chain", &expect![[r#"
+    check(
+        "show empty.chain",
+        &expect![[r#"
         --- messages
         error: empty.chain: not a chain: the file is empty
           try: name a file that theater has recorded
         --- exit 2
-    "#]]);
-    check("stat empty.chain", &expect![[r#"
+    "#]],
+    );
+    check(
+        "stat empty.chain",
+        &expect![[r#"
         --- messages
         error: empty.chain: not a chain: the file is empty
           try: name a file that theater has recorded
         --- exit 2
-    "#]]);
-    check("verify empty.chain", &expect![[r#"
+    "#]],
+    );
+    check(
+        "verify empty.chain",
+        &expect![[r#"
         --- messages
         error: cannot check empty.chain: not a chain: the file is empty
           try: name a file that theater has recorded
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_text_file() {
-    check("show text.chain", &expect![[r#"
+    check(
+        "show text.chain",
+        &expect![[r#"
         --- messages
         error: text.chain: not a chain: neither the magic nor any record was found
           try: name a file that theater has recorded
         --- exit 2
-    "#]]);
-    check("stat text.chain", &expect![[r#"
+    "#]],
+    );
+    check(
+        "stat text.chain",
+        &expect![[r#"
         --- messages
         error: text.chain: not a chain: neither the magic nor any record was found
           try: name a file that theater has recorded
         --- exit 2
-    "#]]);
-    check("verify text.chain", &expect![[r#"
+    "#]],
+    );
+    check(
+        "verify text.chain",
+        &expect![[r#"
         --- messages
         error: cannot check text.chain: not a chain: neither the magic nor any record was found
           try: name a file that theater has recorded
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_range_that_ends_before_it_starts() {
-    check("show sample.chain --from 9 --to 3", &expect![[r#"
+    check(
+        "show sample.chain --from 9 --to 3",
+        &expect![[r#"
         --- messages
         error: --from 9 is after --to 3
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

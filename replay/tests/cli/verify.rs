@@ -7,19 +7,24 @@ use crate::scene::{Scene, frame_of, open, sample, signed};
 
 #[test]
 fn a_complete_chain() {
-    Scene::with_sample().check("verify sample.chain", &expect![[r#"
+    Scene::with_sample().check(
+        "verify sample.chain",
+        &expect![[r#"
         complete  sample.chain  36 events, 12.4 kB, head c2e53566@35
           checked      every link, record, blob, tree and segment digest
           not shown    unsigned: nothing shows who wrote this
                        a complete rewrite cannot be excluded without --key or --expect-head
           head         c2e535665ab4e64548355b06944ee22a67bd995afe88338f4725c73210e63756@35
         --- exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_quick_check_says_what_it_left_out() {
-    Scene::with_sample().check("verify sample.chain --quick --threads 1", &expect![[r#"
+    Scene::with_sample().check(
+        "verify sample.chain --quick --threads 1",
+        &expect![[r#"
         complete  sample.chain  36 events, 12.4 kB, head c2e53566@35
           checked      the bytes of every segment, against its checkpoint
           not shown    single links, the form of records, and blobs: leave out --quick
@@ -27,7 +32,8 @@ fn a_quick_check_says_what_it_left_out() {
                        a complete rewrite cannot be excluded without --key or --expect-head
           head         c2e535665ab4e64548355b06944ee22a67bd995afe88338f4725c73210e63756@35
         --- exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -35,7 +41,9 @@ fn an_open_chain() {
     let scene = Scene::new();
     let bytes = open();
     scene.write("open.chain", &bytes);
-    scene.check("verify open.chain", &expect![[r#"
+    scene.check(
+        "verify open.chain",
+        &expect![[r#"
         open  open.chain  35 events, 12.3 kB, head c3dcafd3@34
           checked      every link, record, blob, tree and segment digest
           not shown    unsigned: nothing shows who wrote this
@@ -44,9 +52,12 @@ fn an_open_chain() {
           head         c3dcafd3e1fd2fa93612ff8e53a43d72af7f153f47cf99303913e7013cbc3f00@34
           try          theater-replay recover open.chain, if nothing writes to it any more
         --- exit 3
-    "#]]);
+    "#]],
+    );
     scene.write("torn.chain", &bytes[..bytes.len() - 3]);
-    scene.check("verify torn.chain", &expect![[r#"
+    scene.check(
+        "verify torn.chain",
+        &expect![[r#"
         open  torn.chain  34 events, 12.3 kB, head 25b425eb@33
           checked      every link, record, blob, tree and segment digest
           not shown    unsigned: nothing shows who wrote this
@@ -56,19 +67,32 @@ fn an_open_chain() {
           head         25b425eb15b718ec9bd3d682afa4180c6008abdea1927d4dfcb8e32e5a297010@33
           try          theater-replay recover torn.chain, if nothing writes to it any more
         --- exit 3
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_damaged_chain() {
     let scene = Scene::new();
     let mut bytes = sample();
-    let frame = frame_of(&bytes, 6);
-    bytes[frame.end - 1] ^= 1;
-    let frame = frame_of(&bytes, 9);
-    bytes.drain(frame);
+    let (altered, removed) = (frame_of(&bytes, 6), frame_of(&bytes, 9));
+    bytes.drain(removed);
+    bytes[altered.end - 1] ^= 1;
     scene.write("bad.chain", &bytes);
-    scene.check("verify bad.chain", &expect![""]);
+    scene.check(
+        "verify bad.chain",
+        &expect![[r#"
+        damaged  bad.chain  34 events, 12.3 kB, head 97bd8068@5
+          checked      every link, record, blob, tree and segment digest
+          not shown    unsigned: nothing shows who wrote this
+                       a complete rewrite cannot be excluded without --key or --expect-head
+          fault        event 6: bit 0 of byte 565 was flipped: 0x81 should be 0x80
+          fault        event 9 were removed before byte 709
+          good up to   97bd80683faf6361cfefdd6cba091ac3d2bef3058a2e0798ba8a1a371684ab56@5
+          try          theater-replay show bad.chain --from 3 --to 9
+        --- exit 1
+    "#]],
+    );
 }
 
 #[test]
@@ -76,14 +100,17 @@ fn a_signed_chain_and_its_key() {
     let scene = Scene::new();
     let (bytes, key) = signed();
     scene.write("signed.chain", &bytes);
-    scene.check("verify signed.chain", &expect![[r#"
-        complete  signed.chain  36 events, 12.6 kB, head a4b1fd6c@35
-          checked      every link, record, blob, tree and segment digest, 2 signatures
-          not shown    whose key it is: anybody can make one; say which with --key
-                       a complete rewrite cannot be excluded without --key or --expect-head
-          head         a4b1fd6c57255d4f1f770ff297d57ee5012113d2c551ebdb88345c454e4b3861@35
-        --- exit 0
-    "#]]);
+    scene.check(
+        "verify signed.chain",
+        &expect![[r#"
+            complete  signed.chain  36 events, 12.6 kB, head a4b1fd6c@35
+              checked      every link, record, blob, tree and segment digest; 2 signatures
+              not shown    whose key it is: anybody can make one; say which with --key
+                           a complete rewrite cannot be excluded without --key or --expect-head
+              head         a4b1fd6c57255d4f1f770ff297d57ee5012113d2c551ebdb88345c454e4b3861@35
+            --- exit 0
+        "#]],
+    );
     scene.write("key.toml", format!("{key}\n").as_bytes());
     let by_text = scene.run(&format!("verify signed.chain --key {key}"));
     let by_file = scene.run("verify signed.chain --key key.toml");
@@ -91,13 +118,13 @@ fn a_signed_chain_and_its_key() {
     assert_eq!(by_text.out, by_file.out);
     scene.check("verify signed.chain --key key.toml", &expect![[r#"
         complete  signed.chain  36 events, 12.6 kB, head a4b1fd6c@35
-          checked      every link, record, blob, tree and segment digest, 2 signatures, the key they start from
+          checked      every link, record, blob, tree and segment digest; 2 signatures; the key they start from
           head         a4b1fd6c57255d4f1f770ff297d57ee5012113d2c551ebdb88345c454e4b3861@35
         --- exit 0
     "#]]);
     scene.check(&format!("verify signed.chain --key {}", "ab".repeat(32)), &expect![[r#"
         unmet  signed.chain  36 events, 12.6 kB, head a4b1fd6c@35
-          checked      every link, record, blob, tree and segment digest, 2 signatures, the key they start from
+          checked      every link, record, blob, tree and segment digest; 2 signatures; the key they start from
           not met      it is signed, but starting from another key: ed25519:d15ffbfff6b7c4f145e90c6a4723bf9cd052cf68292a1623026eb263c47c6c63
           head         a4b1fd6c57255d4f1f770ff297d57ee5012113d2c551ebdb88345c454e4b3861@35
           try          theater-replay stat signed.chain, and ask whoever gave you the chain or the policy
@@ -118,7 +145,7 @@ fn a_noted_hash() {
         &format!("verify sample.chain --expect-head {zeros}@3 --expect-head {head}0"),
         &expect![[r#"
             unmet  sample.chain  36 events, 12.4 kB, head c2e53566@35
-              checked      every link, record, blob, tree and segment digest, 2 noted hashes
+              checked      every link, record, blob, tree and segment digest; 2 noted hashes
               not shown    unsigned: nothing shows who wrote this
               not met      event 3 has the hash 79a39f5b6d3a866ab823ad54420669799e8341ed909f1e08933940c95052fc76, not 0000000000000000000000000000000000000000000000000000000000000000: it was rewritten
               not met      event 350, whose hash was noted, is not in the good part of the chain
@@ -139,7 +166,7 @@ fn a_policy_file() {
     );
     scene.check("verify sample.chain --policy strict.toml", &expect![[r#"
         unmet  sample.chain  36 events, 12.4 kB, head c2e53566@35
-          checked      every link, record, blob, tree and segment digest, the policy
+          checked      every link, record, blob, tree and segment digest; the policy
           not shown    unsigned: nothing shows who wrote this
                        a complete rewrite cannot be excluded without --key or --expect-head
           not met      it has 36 events, fewer than 1,000
@@ -159,7 +186,9 @@ fn a_policy_file() {
         --- exit 2
     "#]]);
     scene.write("bad.toml", b"[[anchor]]\nevent = 1\nhash = \"12\"\n");
-    scene.check("verify sample.chain --policy bad.toml", &expect![[r#"
+    scene.check(
+        "verify sample.chain --policy bad.toml",
+        &expect![[r#"
         --- messages
         error: policy bad.toml: TOML parse error at line 3, column 8
           |
@@ -167,7 +196,8 @@ fn a_policy_file() {
           |        ^^^^
         expected 64 hexadecimal digits, found "12"
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -203,103 +233,106 @@ fn several_chains_as_one_document() {
     let frame = frame_of(&bytes, 6);
     bytes[frame.end - 1] ^= 1;
     scene.write("bad.chain", &bytes);
-    scene.check("verify sample.chain bad.chain missing.chain --json", &expect![[r#"
-        {
-          "schema": "theater-replay/verify/1",
-          "chains": [
+    scene.check(
+        "verify sample.chain bad.chain missing.chain --json",
+        &expect![[r#"
             {
-              "chain": "sample.chain",
-              "verdict": "complete",
-              "depth": "full",
-              "checked": [
-                "every link, record, blob, tree and segment digest"
-              ],
-              "not_checked": [
-                "unsigned: nothing shows who wrote this",
-                "a complete rewrite cannot be excluded without --key or --expect-head"
-              ],
-              "faults": [],
-              "more_faults": false,
-              "unmet": [],
-              "events": 36,
-              "bytes": 12409,
-              "closed": true,
-              "head": {
-                "seq": 35,
-                "hash": "c2e535665ab4e64548355b06944ee22a67bd995afe88338f4725c73210e63756",
-                "end": 12409
-              },
-              "checkpoints": 1,
-              "recoveries": 0,
-              "blobs": {
-                "present": 3,
-                "bytes": 9198,
-                "redacted": 0,
-                "redacted_bytes": 0
-              },
-              "signatures": {
-                "first_key": null,
-                "identity": null,
-                "signed": 0,
-                "covered": null
-              }
-            },
-            {
-              "chain": "bad.chain",
-              "verdict": "damaged",
-              "depth": "full",
-              "checked": [
-                "every link, record, blob, tree and segment digest"
-              ],
-              "not_checked": [
-                "unsigned: nothing shows who wrote this",
-                "a complete rewrite cannot be excluded without --key or --expect-head"
-              ],
-              "faults": [
+              "schema": "theater-replay/verify/1",
+              "chains": [
                 {
-                  "fault": "bit-flip",
-                  "seq": 6,
-                  "offset": 565,
-                  "bit": 0,
-                  "found": 129,
-                  "original": 128,
-                  "text": "event 6: bit 0 of byte 565 was flipped: 0x81 should be 0x80"
+                  "chain": "sample.chain",
+                  "verdict": "complete",
+                  "depth": "full",
+                  "checked": [
+                    "every link, record, blob, tree and segment digest"
+                  ],
+                  "not_checked": [
+                    "unsigned: nothing shows who wrote this",
+                    "a complete rewrite cannot be excluded without --key or --expect-head"
+                  ],
+                  "faults": [],
+                  "more_faults": false,
+                  "unmet": [],
+                  "events": 36,
+                  "bytes": 12409,
+                  "closed": true,
+                  "head": {
+                    "seq": 35,
+                    "hash": "c2e535665ab4e64548355b06944ee22a67bd995afe88338f4725c73210e63756",
+                    "end": 12409
+                  },
+                  "checkpoints": 1,
+                  "recoveries": 0,
+                  "blobs": {
+                    "present": 3,
+                    "bytes": 9198,
+                    "redacted": 0,
+                    "redacted_bytes": 0
+                  },
+                  "signatures": {
+                    "first_key": null,
+                    "identity": null,
+                    "signed": 0,
+                    "covered": null
+                  }
+                },
+                {
+                  "chain": "bad.chain",
+                  "verdict": "damaged",
+                  "depth": "full",
+                  "checked": [
+                    "every link, record, blob, tree and segment digest"
+                  ],
+                  "not_checked": [
+                    "unsigned: nothing shows who wrote this",
+                    "a complete rewrite cannot be excluded without --key or --expect-head"
+                  ],
+                  "faults": [
+                    {
+                      "fault": "bit-flip",
+                      "seq": 6,
+                      "offset": 565,
+                      "bit": 0,
+                      "found": 129,
+                      "original": 128,
+                      "text": "event 6: bit 0 of byte 565 was flipped: 0x81 should be 0x80"
+                    }
+                  ],
+                  "more_faults": false,
+                  "unmet": [],
+                  "events": 35,
+                  "bytes": 12409,
+                  "closed": true,
+                  "head": {
+                    "seq": 5,
+                    "hash": "97bd80683faf6361cfefdd6cba091ac3d2bef3058a2e0798ba8a1a371684ab56",
+                    "end": 518
+                  },
+                  "checkpoints": 0,
+                  "recoveries": 0,
+                  "blobs": {
+                    "present": 0,
+                    "bytes": 0,
+                    "redacted": 0,
+                    "redacted_bytes": 0
+                  },
+                  "signatures": {
+                    "first_key": null,
+                    "identity": null,
+                    "signed": 0,
+                    "covered": null
+                  }
+                },
+                {
+                  "chain": "missing.chain",
+                  "error": "there is no file missing.chain"
                 }
-              ],
-              "more_faults": false,
-              "unmet": [],
-              "events": 35,
-              "bytes": 12409,
-              "closed": true,
-              "head": {
-                "seq": 5,
-                "hash": "97bd80683faf6361cfefdd6cba091ac3d2bef3058a2e0798ba8a1a371684ab56",
-                "end": 518
-              },
-              "checkpoints": 0,
-              "recoveries": 0,
-              "blobs": {
-                "present": 0,
-                "bytes": 0,
-                "redacted": 0,
-                "redacted_bytes": 0
-              },
-              "signatures": {
-                "first_key": null,
-                "identity": null,
-                "signed": 0,
-                "covered": null
-              }
-            },
-            {
-              "chain": "missing.chain",
-              "error": "cannot open missing.chain: No such file or directory (os error 2)"
+              ]
             }
-          ]
-        }
-        --- messages
-        error: cannot open missing.chain: No such file or directory (os error 2)
-          try: check the spelling, or look with ls
-        --- exit 2
-    "#]]);
+            --- messages
+            error: there is no file missing.chain
+              try: check the spelling, or look with ls
+            --- exit 2
+        "#]],
+    );
 }
