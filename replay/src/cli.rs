@@ -6,6 +6,7 @@ use std::path::Path;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::escape::is_hidden;
 use crate::exit::{self, Exit};
 use crate::ui::{ColourChoice, Ui};
 
@@ -113,7 +114,9 @@ pub(crate) fn complaint(error: &anyhow::Error) -> String {
     if let Some(advice) = error.chain().find_map(|cause| cause.downcast_ref::<Advised>()) {
         text = format!("{text}  try: {}\n", advice.advice);
     }
-    text
+    // A message may quote a chain or the name of a file. Its line breaks are ours or another
+    // library's, who draw pictures with them.
+    text.chars().map(|char| if is_hidden(char) && char != '\n' { '?' } else { char }).collect()
 }
 
 /// An error with its causes in one sentence.

@@ -1,5 +1,7 @@
 //! What a walk over a damaged chain could not read.
 
+use std::cmp::Ordering;
+
 use serde::Serialize;
 use theater_record::Record;
 
@@ -20,6 +22,9 @@ pub(crate) struct Skip {
     pub(crate) is_torn: bool,
 }
 
+/// More notes than this would help nobody: `verify` says better what happened.
+const NOTES_MAX: u64 = 50;
+
 /// Everything that was skipped or missed so far.
 #[derive(Debug, Default)]
 pub(crate) struct Damage {
@@ -27,6 +32,7 @@ pub(crate) struct Damage {
     /// How often event numbers did not follow each other.
     gaps: u64,
     previous: Option<u64>,
+    notes: u64,
 }
 
 impl Damage {
@@ -42,7 +48,7 @@ impl Damage {
         }
         self.gaps += 1;
         let (seq, offset) = (record.seq, record.offset);
-        Some(match previous {
+        self.note(match previous {
             Some(previous) => {
                 format!("event {previous} is followed by event {seq} at byte {offset}")
             }
@@ -51,11 +57,20 @@ impl Damage {
     }
 
     /// Takes skipped bytes into account, and says so.
-    pub(crate) fn skip(&mut self, skip: Skip) -> String {
+    pub(crate) fn skip(&mut self, skip: Skip) -> Option<String> {
         let size = amount::counted(skip.bytes, "byte");
         let text = format!("skipped {size} from byte {}: {}", skip.offset, skip.reason);
         self.skipped.push(skip);
-        text
+        self.note(text)
+    }
+
+    fn note(&mut self, text: String) -> Option<String> {
+        self.notes += 1;
+        match self.notes.cmp(&NOTES_MAX) {
+            Ordering::Less => Some(text),
+            Ordering::Equal => Some(format!("{text}; whatever else is wrong is not listed here")),
+            Ordering::Greater => None,
+        }
     }
 
     /// The number of the last record.

@@ -1,6 +1,7 @@
 //! Text from a chain is written by strangers: nothing in it may move the cursor of a terminal.
 
 use std::fmt::Write;
+use std::path::Path;
 
 /// Whether a character is invisible or steers a terminal, and so must be spelled out.
 ///
@@ -43,6 +44,17 @@ pub(crate) fn plain(text: &str) -> String {
     if text.chars().any(is_hidden) { quoted(text) } else { text.to_owned() }
 }
 
+/// A path as it can be pasted after a command.
+pub(crate) fn argument(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_usual = |char: char| char.is_alphanumeric() || "-_./:+@%,\\".contains(char);
+    if !path.is_empty() && path.chars().all(is_usual) {
+        path
+    } else {
+        plain(&format!("'{}'", path.replace('\'', r"'\''")))
+    }
+}
+
 fn push_escaped(out: &mut String, char: char, quote: char) {
     match char {
         '\n' => out.push_str("\\n"),
@@ -64,7 +76,7 @@ fn push_escaped(out: &mut String, char: char, quote: char) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{is_hidden, plain, quoted, quoted_char};
+    use super::{argument, is_hidden, plain, quoted, quoted_char};
 
     #[test]
     fn escapes_are_the_ones_people_know() {
@@ -72,6 +84,12 @@ mod tests {
         assert_eq!(quoted_char('\''), r"'\''");
         assert_eq!(plain("it's \"fine\""), "it's \"fine\"");
         assert_eq!(plain("\u{202e}txt"), "\"\\u{202e}txt\"");
+    }
+
+    #[test]
+    fn arguments_can_be_pasted() {
+        assert_eq!(argument("a/b-1.chain.cbor".as_ref()), "a/b-1.chain.cbor");
+        assert_eq!(argument("it's here".as_ref()), r"'it'\''s here'");
     }
 
     proptest! {

@@ -17,60 +17,17 @@ use crate::entry::Entry;
 use crate::render::{self, Limits, Previews};
 use crate::tree::{PathStep, Tree};
 
-/// The names a path may start with. A typing mistake would otherwise match nothing, silently.
-const ROOTS: [&str; 48] = [
-    "kind",
-    "interface",
-    "function",
-    "seq",
-    "offset",
-    "args",
-    "result",
-    "trap",
-    "fuel",
-    "detail",
-    "resource",
-    "state",
-    "time",
-    "capability",
-    "subject",
-    "allowed",
-    "reason",
-    "version",
-    "chain",
-    "origin",
-    "recorder",
-    "created",
-    "name",
-    "component",
-    "embedded",
-    "manifest",
-    "settings",
-    "world",
-    "first_key",
-    "identity",
-    "signed",
-    "id",
-    "type",
-    "params",
-    "results",
-    "number",
-    "first_event",
-    "segment_bytes",
-    "blobs",
-    "blob_bytes",
-    "durable",
-    "segment_digest",
-    "segment_root",
-    "log_root",
-    "next_key",
-    "checkpoints",
-    "record_bytes",
-    "digest",
-];
+mod parser;
 
-/// Nesting deeper than this is refused, so that no filter can exhaust the stack.
-const DEPTH_MAX: usize = 64;
+use parser::Parser;
+
+/// The names a path may start with. A typing mistake would otherwise match nothing, silently.
+const ROOTS: &str = "\
+    kind interface function seq offset args result trap fuel detail resource state time \
+    capability subject allowed reason version chain origin recorder created name component \
+    embedded manifest settings world first_key identity signed id type params results \
+    number first_event segment_bytes blobs blob_bytes durable segment_digest segment_root \
+    log_root next_key checkpoints record_bytes digest discarded_bytes discarded_digest";
 
 /// A condition on an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,13 +84,7 @@ pub(crate) struct FilterError {
 impl Filter {
     /// Reads a filter.
     pub(crate) fn parse(text: &str) -> Result<Filter, FilterError> {
-        let mut parser = Parser { text, at: 0 };
-        let filter = parser.expr(DEPTH_MAX)?;
-        parser.skip_space();
-        if parser.at < text.len() {
-            return Err(parser.error("expected `and`, `or` or the end"));
-        }
-        Ok(filter)
+        Parser::new(text).filter()
     }
 
     /// Whether an event meets the condition. A test on a field that the event does not have fails,
@@ -211,170 +162,6 @@ fn number(tree: &Tree) -> Option<Number> {
         Tree::F32(bits) => Some(Number::Float(f64::from(f32::from_bits(*bits)))),
         Tree::F64(bits) => Some(Number::Float(f64::from_bits(*bits))),
         _ => None,
-    }
-}
-
-struct Parser<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl Parser<'_> {
-    fn expr(&mut self, depth: usize) -> Result<Filter, FilterError> {
-        let mut parts = vec![self.term(depth)?];
-        while self.keyword("or") {
-            parts.push(self.term(depth)?);
-        }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Filter::Or(parts) })
-    }
-
-    fn term(&mut self, depth: usize) -> Result<Filter, FilterError> {
-        let mut parts = vec![self.factor(depth)?];
-        while self.keyword("and") {
-            parts.push(self.factor(depth)?);
-        }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Filter::And(parts) })
-    }
-
-    fn factor(&mut self, depth: usize) -> Result<Filter, FilterError> {
-        if depth == 0 {
-            return Err(self.error("too deeply nested"));
-        }
-        if self.keyword("not") {
-            return Ok(Filter::Not(Box::new(self.factor(depth - 1)?)));
-        }
-        if self.symbol("(") {
-            let inner = self.expr(depth - 1)?;
-            if !self.symbol(")") {
-                return Err(self.error("expected `)`"));
-            }
-            return Ok(inner);
-        }
-        self.test().map(Filter::Test)
-    }
-
-    fn test(&mut self) -> Result<Test, FilterError> {
-        self.skip_space();
-        let start = self.at;
-        let root = self.name("expected a field, such as `kind` or `args.path`")?;
-        if !ROOTS.contains(&root.as_str()) {
-            self.at = start;
-            let known = ROOTS[..7].join(", ");
-            return Err(self.error(&format!(
-                "unknown field; the most used are {known}, capability and allowed"
-            )));
-        }
-        let rest = self.path()?;
-        self.skip_space();
-        let op = OPS.iter().find(|(spelling, _)| self.symbol(spelling)).map(|(_, op)| *op);
-        let op = op.ok_or_else(|| self.error("expected one of = != ~ < <= > >="))?;
-        self.skip_space();
-        let start = self.at;
-        let value = self.value()?;
-        let test = Test { root, rest, op, value };
-        if let Err(message) = test.check() {
-            self.at = start;
-            return Err(self.error(&message));
-        }
-        Ok(test)
-    }
-
-    fn path(&mut self) -> Result<Vec<PathStep>, FilterError> {
-        let mut path = Vec::new();
-        loop {
-            // No spaces inside a path: `args .x` is a mistake.
-            if self.text[self.at..].starts_with('.') {
-                self.at += 1;
-                path.push(PathStep::Name(self.name("expected a field name after `.`")?));
-            } else if self.text[self.at..].starts_with('[') {
-                self.at += 1;
-                let digits = self.take(|char| char.is_ascii_digit());
-                let index = digits.parse();
-                let index = index.map_err(|_| self.error("expected a number after `[`"))?;
-                if !self.text[self.at..].starts_with(']') {
-                    return Err(self.error("expected `]`"));
-                }
-                self.at += 1;
-                path.push(PathStep::Index(index));
-            } else {
-                return Ok(path);
-            }
-        }
-    }
-
-    fn name(&mut self, expected: &str) -> Result<String, FilterError> {
-        let name = self.take(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-'));
-        if name.is_empty() { Err(self.error(expected)) } else { Ok(name) }
-    }
-
-    fn value(&mut self) -> Result<String, FilterError> {
-        if !self.text[self.at..].starts_with('"') {
-            let word = self.take(is_bare);
-            return if word.is_empty() || is_keyword(&word) {
-                self.at -= word.len();
-                Err(self.error("expected a value; put it in \"quotes\" if it is unusual"))
-            } else {
-                Ok(word)
-            };
-        }
-        let mut value = String::new();
-        let mut chars = self.text[self.at + 1..].char_indices();
-        while let Some((at, char)) = chars.next() {
-            match char {
-                '"' => {
-                    self.at += 1 + at + 1;
-                    return Ok(value);
-                }
-                '\\' => match chars.next() {
-                    Some((_, escaped @ ('"' | '\\'))) => value.push(escaped),
-                    _ => {
-                        self.at += 1 + at;
-                        return Err(self.error("only \\\" and \\\\ can be escaped"));
-                    }
-                },
-                char => value.push(char),
-            }
-        }
-        Err(self.error("the quote that starts here has no end"))
-    }
-
-    fn take(&mut self, belongs: impl Fn(char) -> bool) -> String {
-        let rest = &self.text[self.at..];
-        let end = rest.find(|char| !belongs(char)).unwrap_or(rest.len());
-        self.at += end;
-        rest[..end].to_owned()
-    }
-
-    fn symbol(&mut self, symbol: &str) -> bool {
-        self.skip_space();
-        let found = self.text[self.at..].starts_with(symbol);
-        if found {
-            self.at += symbol.len();
-        }
-        found
-    }
-
-    fn keyword(&mut self, keyword: &str) -> bool {
-        self.skip_space();
-        let rest = &self.text[self.at..];
-        let word = rest.find(|char: char| !is_bare(char)).map_or(rest, |end| &rest[..end]);
-        let found = word == keyword;
-        if found {
-            self.at += keyword.len();
-        }
-        found
-    }
-
-    fn skip_space(&mut self) {
-        self.take(char::is_whitespace);
-    }
-
-    fn error(&self, message: &str) -> FilterError {
-        FilterError {
-            text: self.text.to_owned(),
-            column: self.text[..self.at].chars().count() + 1,
-            message: format!("in the filter: {message}"),
-        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! The outcome of a check in words.
 
+use std::path::Path;
+
 use theater_verify::{Depth, Policy, Report, Unmet, Verdict};
 
 use crate::amount::{count, counted, size};
+use crate::escape::argument;
 
 /// The verdict in one word.
 pub(crate) fn verdict(verdict: Verdict) -> &'static str {
@@ -73,7 +76,7 @@ pub(crate) fn not_checked(report: &Report, policy: &Policy) -> Vec<String> {
     let blobs = report.blobs;
     if blobs.redacted > 0 {
         let (blobs, bytes) = (counted(blobs.redacted, "blob"), size(blobs.redacted_bytes));
-        gaps.push(format!("{blobs} of {bytes} were removed on purpose: their content is unknown"));
+        gaps.push(format!("the content of {blobs}, {bytes}, removed on purpose"));
     }
     gaps
 }
@@ -107,7 +110,8 @@ pub(crate) fn unmet(unmet: &Unmet) -> String {
 }
 
 /// What to do next, if anything.
-pub(crate) fn advice(report: &Report, chain: &str) -> Option<String> {
+pub(crate) fn advice(report: &Report, chain: &Path) -> Option<String> {
+    let chain = argument(chain);
     match report.verdict() {
         Verdict::Complete => None,
         Verdict::Open => {

@@ -8,6 +8,7 @@ use anyhow::{Context, anyhow};
 use theater_verify::{FileSource, Source};
 
 use crate::cli::advised;
+use crate::escape::argument;
 
 /// Opens a chain. Whether the bytes are a chain is for the reader to find out.
 pub(crate) fn open(path: &Path) -> anyhow::Result<Box<dyn Source>> {
@@ -33,7 +34,7 @@ fn open_file(path: &Path) -> anyhow::Result<File> {
     if path.is_dir() {
         return Err(advised(
             anyhow!("{shown} is a directory, not a chain"),
-            format!("name a file in it: ls {shown}"),
+            format!("name a file in it: ls {}", argument(path)),
         ));
     }
     File::open(path).map_err(|error| match error.kind() {

@@ -12,8 +12,10 @@ use crate::damage::Skip;
 
 /// How often a chain that is being written is looked at again.
 const POLL: Duration = Duration::from_millis(50);
-/// How many bytes are searched at a time for the next frame.
-const SEARCH_BYTES: usize = 64 << 10;
+/// How many bytes are read at a time at first. Each time it is twice as many, up to the limit, so
+/// that a file full of short damaged stretches costs little for each.
+const CHUNK_BYTES_FIRST: usize = 4 << 10;
+const CHUNK_BYTES_MAX: usize = 256 << 10;
 /// How many bytes it takes to tell whether a frame starts somewhere.
 const FRAME_START_BYTES: usize = 15;
 
@@ -85,7 +87,9 @@ pub(crate) fn walk(
         // The length of what cannot be read cannot be trusted either, so the search starts at its
         // second byte.
         let next = find_frame(source, offset + 1, tag)?.unwrap_or(source.len());
-        reader = reader_at(source, next);
+        if reader.offset() != next {
+            reader = reader_at(source, next);
+        }
         let skip = Skip { offset, bytes: next - offset, reason, is_torn };
         seen_enough = visit(Step::Skipped(skip))?;
     }
@@ -103,7 +107,7 @@ fn wait(
 }
 
 fn reader_at(source: &dyn Source, offset: u64) -> Reader<Cursor<'_>> {
-    Reader::at_frame(Cursor { source, offset }, offset)
+    Reader::at_frame(Cursor { source, offset, chunk: CHUNK_BYTES_FIRST }, offset)
 }
 
 /// Where the first frame starts: after the magic, or wherever one is found.
@@ -124,21 +128,23 @@ fn start(source: &dyn Source) -> anyhow::Result<u64> {
 
 /// The first place from `from` on where a frame seems to start, of this chain if its tag is known.
 fn find_frame(source: &dyn Source, from: u64, tag: Option<[u8; 4]>) -> io::Result<Option<u64>> {
-    let mut buffer = vec![0; SEARCH_BYTES];
+    let mut buffer = Vec::new();
     let mut offset = from;
+    let mut chunk = CHUNK_BYTES_FIRST;
     while offset < source.len() {
         let left = usize::try_from(source.len() - offset).unwrap_or(usize::MAX);
-        let window = &mut buffer[..left.min(SEARCH_BYTES)];
-        source.read_at(window, offset)?;
-        let found = (0..window.len()).find(|at| starts_frame(&window[*at..], tag));
+        buffer.resize(left.min(chunk), 0);
+        source.read_at(&mut buffer, offset)?;
+        let found = (0..buffer.len()).find(|at| starts_frame(&buffer[*at..], tag));
         if let Some(at) = found {
             return Ok(Some(offset + at as u64));
         }
-        // The next window overlaps this one by all that may be the beginning of a frame's start.
-        if window.len() <= FRAME_START_BYTES {
+        if buffer.len() == left {
             return Ok(None);
         }
-        offset += (window.len() - FRAME_START_BYTES) as u64;
+        // The next chunk overlaps this one by all that may be the beginning of a frame's start.
+        offset += (buffer.len() - FRAME_START_BYTES) as u64;
+        chunk = CHUNK_BYTES_MAX.min(2 * chunk);
     }
     Ok(None)
 }
@@ -152,14 +158,61 @@ fn starts_frame(bytes: &[u8], tag: Option<[u8; 4]>) -> bool {
 struct Cursor<'a> {
     source: &'a dyn Source,
     offset: u64,
+    /// How many bytes are read next.
+    chunk: usize,
 }
 
 impl Read for Cursor<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.source.len().saturating_sub(self.offset);
-        let len = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let len = buffer.len().min(self.chunk).min(usize::try_from(left).unwrap_or(usize::MAX));
         self.source.read_at(&mut buffer[..len], self.offset)?;
         self.offset += len as u64;
+        self.chunk = CHUNK_BYTES_MAX.min(2 * self.chunk);
         Ok(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use theater_record::{Event, Hash, Lifecycle, LifecycleState, Place};
+    use theater_verify::Source;
+
+    use super::find_frame;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_frame_is_found_behind_any_amount_of_rubbish(len in 0usize..600_000, fill: u8) {
+            let event = Lifecycle { state: LifecycleState::Spawned, time: 0, detail: String::new() };
+            let event = Event::Lifecycle(event);
+            let frame = |tag| Place { tag, prev: Hash::ZERO, seq: 0 }.frame(&event);
+            let mut bytes = vec![fill; len];
+            // A frame of another chain in between must not be taken for one of this.
+            let foreign = frame([9; 4]);
+            let at = len / 2;
+            if at + foreign.len() <= len {
+                bytes[at..at + foreign.len()].copy_from_slice(&foreign);
+            }
+            bytes.extend(frame([1; 4]));
+            let source: &[u8] = &bytes;
+            let found = find_frame(&Bytes(source), 0, Some([1; 4])).expect("memory can be read");
+            prop_assert_eq!(found, Some(len as u64));
+        }
+    }
+
+    /// A slice as a source that can be passed as a trait object.
+    struct Bytes<'a>(&'a [u8]);
+
+    impl Source for Bytes<'_> {
+        fn len(&self) -> u64 {
+            self.0.len() as u64
+        }
+
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+            self.0.read_at(buffer, offset)
+        }
     }
 }

@@ -10,6 +10,7 @@ use theater_record::{Kind, Record, Stored};
 use crate::cli::{not_read, sentence};
 use crate::damage::{Damage, Skip};
 use crate::entry::{Entry, Lexicon};
+use crate::escape::argument;
 use crate::exit::Exit;
 use crate::filter::Filter;
 use crate::line::{Naming, Style};
@@ -230,8 +231,10 @@ impl Show<'_> {
     }
 
     fn skip(&mut self, skip: Skip) -> anyhow::Result<()> {
-        let text = self.damage.skip(skip);
-        self.note(&text)
+        match self.damage.skip(skip) {
+            Some(text) => self.note(&text),
+            None => Ok(()),
+        }
     }
 
     /// Says something that is not part of the result, in its place between the lines.
@@ -256,7 +259,8 @@ impl Show<'_> {
         let exit = self.damage.exit(bytes);
         let saw_end = self.args.to.is_none_or(|to| last.is_none_or(|last| last < to));
         if exit == Exit::Finding {
-            writeln!(self.ui.err, "  try: theater-replay verify {}", self.args.chain.display())?;
+            let chain = argument(&self.args.chain);
+            writeln!(self.ui.err, "  try: theater-replay verify {chain}")?;
         } else if saw_end && !self.closed {
             self.note("no close record: still being written, crashed, or cut off")?;
         }

@@ -10,7 +10,7 @@ use theater_record::{Kind, Stored};
 use crate::amount::{count, counted, instant, size, span};
 use crate::cli::{not_read, sentence};
 use crate::damage::{Damage, Skip};
-use crate::escape::{plain, quoted};
+use crate::escape::{argument, plain, quoted};
 use crate::exit::Exit;
 use crate::json;
 use crate::open::open;
@@ -56,14 +56,14 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
                         let bytes = record.frame.bytes().len() as u64;
                         let reason = sentence(&error.into());
                         let offset = record.offset;
-                        notes.push(damage.skip(Skip { offset, bytes, reason, is_torn: false }));
+                        notes.extend(damage.skip(Skip { offset, bytes, reason, is_torn: false }));
                     }
                 }
                 progress.set(record.offset);
             }
             Step::Frame(Stored::Blob { blob, .. }) => tally.add_blob(blob.content.len() as u64),
             Step::Frame(Stored::Tombstone { tombstone, .. }) => tally.add_tombstone(tombstone.len),
-            Step::Skipped(skip) => notes.push(damage.skip(skip)),
+            Step::Skipped(skip) => notes.extend(damage.skip(skip)),
             Step::Waiting => {}
         }
         Ok(ControlFlow::Continue(()))
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     }
     let exit = damage.exit(source.len());
     if exit == Exit::Finding {
-        writeln!(ui.err, "  try: theater-replay verify {}", args.chain.display())?;
+        writeln!(ui.err, "  try: theater-replay verify {}", argument(&args.chain))?;
     }
     Ok(exit)
 }

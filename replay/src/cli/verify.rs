@@ -85,19 +85,18 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     let mut worst = Exit::Fine;
     let mut findings = Vec::new();
     for (at, chain) in args.chains.iter().enumerate() {
-        let name = chain.display().to_string();
         let checked = check(args, chain, &policy, ui);
         worst = worst.worse(match &checked {
             Ok(report) => exit(report.verdict()),
             Err(_) => Exit::Trouble,
         });
         if args.json {
-            findings.push(Finding::new(name, &checked, &policy));
+            findings.push(Finding::new(chain.display().to_string(), &checked, &policy));
         } else if let Ok(report) = &checked {
             if at > 0 {
                 writeln!(ui.out)?;
             }
-            print(&name, report, &policy, ui)?;
+            print(chain, report, &policy, ui)?;
         }
         if let Err(error) = &checked {
             ui.out.flush()?;
@@ -146,7 +145,7 @@ fn exit(verdict: Verdict) -> Exit {
     }
 }
 
-fn print(chain: &str, report: &Report, policy: &Policy, ui: &mut Ui) -> anyhow::Result<()> {
+fn print(chain: &Path, report: &Report, policy: &Policy, ui: &mut Ui) -> anyhow::Result<()> {
     let paint = ui.paint();
     let verdict = report.verdict();
     let events = counted(report.records, "event");
@@ -155,9 +154,9 @@ fn print(chain: &str, report: &Report, policy: &Policy, ui: &mut Ui) -> anyhow::
         Some(head) => format!("head {}@{}", head.hash.short(), head.seq),
         None => "no good head".to_owned(),
     };
-    let word = coloured(verdict, paint);
+    let (word, name) = (coloured(verdict, paint), plain(&chain.display().to_string()));
     let out = &mut ui.out;
-    writeln!(out, "{word}  {}  {events}, {bytes}, {head}", plain(chain))?;
+    writeln!(out, "{word}  {name}  {events}, {bytes}, {head}")?;
     let mut line = |label: &str, text: &str| writeln!(out, "  {:<13}{text}", paint.dim(label));
     line("checked", &findings::checked(report, policy).join("; "))?;
     for (at, gap) in findings::not_checked(report, policy).iter().enumerate() {

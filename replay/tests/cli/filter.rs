@@ -1,8 +1,9 @@
 //! `show --filter` on values of a real chain.
 
 use expect_test::{Expect, expect};
+use theater_replay::Exit;
 
-use crate::scene::Scene;
+use crate::scene::{Scene, recovered};
 
 fn check(filter: &str, expected: &Expect) {
     Scene::with_sample().check_words(&["show", "sample.chain", "--filter", filter], expected);
@@ -72,11 +73,29 @@ fn a_mistake_is_pointed_at() {
     check(
         "kind = import-call and functoin = now",
         &expect![[r#"
-        --- messages
-        error: in the filter: unknown field; the most used are kind, interface, function, seq, offset, args, result, capability and allowed
-          kind = import-call and functoin = now
-                                 ^
-        --- exit 2
-    "#]],
+            --- messages
+            error: in the filter: unknown field; the most used are kind, interface, function, seq, args, result, trap, capability and allowed
+              kind = import-call and functoin = now
+                                     ^
+            --- exit 2
+        "#]],
     );
+}
+
+#[test]
+fn every_field_that_is_shown_can_be_filtered() {
+    let scene = Scene::with_sample();
+    scene.write("recovered.chain", &recovered());
+    for chain in ["sample.chain", "recovered.chain"] {
+        let events = scene.run(&format!("show {chain} --jsonl")).out;
+        for line in events.lines() {
+            let event: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_str(line).unwrap();
+            for field in event.keys() {
+                let filter = format!("{field} ~ \"\"");
+                let found = scene.run_words(&["show", chain, "--filter", &filter]);
+                assert_ne!(found.exit, Exit::Trouble, "{filter}: {}", found.err);
+            }
+        }
+    }
 }

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use expect_test::Expect;
 use tempfile::TempDir;
 use theater_record::{
-    About, Call, CloseReason, Event, FunctionId, Lifecycle, LifecycleState, Options, Outcome,
-    Permission, Recorder, ResourceDrop, Return, Seed, Sensitivity, TrapCode, Type, Value, Values,
+    About, Call, CloseReason, Event, Frame, FunctionId, Hash, Lifecycle, LifecycleState, Options,
+    Outcome, Permission, Place, Reader, Recorder, Recover, ResourceDrop, Return, Seed, Sensitivity,
+    Stored, Tombstone, TrapCode, Type, Value, Values, record_hash,
 };
 use theater_replay::{Exit, Ui, main_from};
 
@@ -130,13 +131,47 @@ pub(crate) fn open() -> Vec<u8> {
     bytes
 }
 
+/// The open chain after a recovery.
+pub(crate) fn recovered() -> Vec<u8> {
+    let mut bytes = open();
+    let last = Frame::parse(&bytes[frame_of(&bytes, 34)]).unwrap();
+    let place = Place { tag: last.tag(), prev: record_hash(last.bytes()), seq: 35 };
+    let recover = Recover {
+        discarded_bytes: 1234,
+        discarded_digest: Hash([5; 32]),
+        time: NOW,
+        next_key: None,
+        signature: None,
+    };
+    let frame = place.frame(&Event::Recover(Box::new(recover)));
+    bytes.extend(frame);
+    bytes
+}
+
+/// The sample after the first large payload was removed on purpose.
+pub(crate) fn redacted() -> Vec<u8> {
+    let bytes = sample();
+    let mut reader = Reader::new(&bytes[..]).unwrap();
+    let (start, tombstone) = loop {
+        if let Stored::Blob { offset, blob } = reader.read().unwrap().unwrap() {
+            let len = blob.content.len() as u64;
+            break (offset as usize, Tombstone { digest: blob.digest, len });
+        }
+    };
+    let (mut body, mut frame) = (Vec::new(), Vec::new());
+    tombstone.encode_body(Frame::parse(&bytes[start..]).unwrap().tag(), &mut body);
+    Frame::wrap(&body, &mut frame);
+    let end = reader.offset() as usize;
+    [&bytes[..start], &frame, &bytes[end..]].concat()
+}
+
 /// Where the frame of an event starts and ends.
 pub(crate) fn frame_of(bytes: &[u8], wanted: u64) -> std::ops::Range<usize> {
-    let mut reader = theater_record::Reader::new(bytes).unwrap();
+    let mut reader = Reader::new(bytes).unwrap();
     loop {
         let start = reader.offset() as usize;
         let is_it = match reader.read().unwrap().unwrap() {
-            theater_record::Stored::Record(record) => record.seq == wanted,
+            Stored::Record(record) => record.seq == wanted,
             _ => false,
         };
         if is_it {

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use theater_replay::Exit;
 
-use crate::scene::Scene;
+use crate::scene::{Scene, recovered, redacted};
 
 #[test]
 fn the_whole_chain_for_people() {
@@ -151,5 +151,43 @@ fn a_range_behind_the_end_says_so() {
         note: no event fits; the last one looked at is event 35
         --- exit 0
     "#]],
+    );
+}
+
+#[test]
+fn a_recovery() {
+    let scene = Scene::new();
+    scene.write("recovered.chain", &recovered());
+    scene.check(
+        "show recovered.chain --from 34",
+        &expect![[r#"
+            34  checkpoint  0 over 2.91 kB since event 0  2026-01-02 03:04:05.006 UTC
+            35  recover     1.23 kB of a torn tail were set aside  2026-01-02 03:04:05.006 UTC
+        --- messages
+        note: no close record: still being written, crashed, or cut off
+        --- exit 0
+    "#]],
+    );
+}
+
+#[test]
+fn a_removed_payload() {
+    let scene = Scene::new();
+    scene.write("redacted.chain", &redacted());
+    scene.check("show redacted.chain --from 19 --to 20", &expect![[r#"
+            19    -> wasi:filesystem/types@0.2.6 [method]descriptor.write(self: &descriptor#2, data: <blob 9.00 kB 04346b72 removed>)
+            20    <-   ok(9000)
+        --- exit 0
+    "#]]);
+    let line = scene.run("show redacted.chain --from 19 --to 19 --jsonl").out;
+    assert!(line.contains(r#""length":9000,"removed":true"#), "{line}");
+    let stat = scene.run("stat redacted.chain").out;
+    assert!(stat.contains("blobs        2, 9 B; 1 removed, 9.00 kB; 1 repeated"), "{stat}");
+    let verify = scene.run("verify redacted.chain");
+    assert_eq!(verify.exit, Exit::Fine, "{}", verify.out);
+    assert!(
+        verify.out.contains("the content of 1 blob, 9.00 kB, removed on purpose"),
+        "{}",
+        verify.out
     );
 }
