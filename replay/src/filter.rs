@@ -73,12 +73,20 @@ const OPS: [(&str, Op); 7] = [
 
 /// What is wrong with the text of a filter, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}\n  {shown}\n  {caret:>width$}", shown = crate::escape::plain(text), caret = '^', width = column)]
+#[error("{message}{}", picture(.text, *.column))]
 pub(crate) struct FilterError {
     text: String,
     /// Counted in characters, from 1.
     column: usize,
     message: String,
+}
+
+/// The text with a caret under the column, where there is any text.
+fn picture(text: &str, column: usize) -> String {
+    match text.is_empty() {
+        true => String::new(),
+        false => format!("\n  {}\n  {:>column$}", crate::escape::plain(text), '^'),
+    }
 }
 
 impl Filter {

@@ -142,10 +142,7 @@ fn mistakes_are_pointed_at() {
     );
     check_error(
         "",
-        &expect![[r#"
-            in the filter: expected a field, such as `kind` or `args.path`
-  
-              ^"#]],
+        &expect!["in the filter: expected a field, such as `kind` or `args.path`"],
     );
 }
 
