@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test -p theater-replay` rewrites the expected texts.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
+
 mod scene;
 
 mod show;

@@ -153,7 +153,7 @@ pub(crate) fn redacted() -> Vec<u8> {
     let bytes = sample();
     let mut reader = Reader::new(&bytes[..]).unwrap();
     let (start, tombstone) = loop {
-        if let Stored::Blob { offset, blob } = reader.read().unwrap().unwrap() {
+        if let Stored::Blob { offset, blob, .. } = reader.read().unwrap().unwrap() {
             let len = blob.content.len() as u64;
             break (offset as usize, Tombstone { digest: blob.digest, len });
         }
