@@ -92,8 +92,10 @@ impl Ui {
     pub(crate) fn progress(&self, bytes: u64) -> Progress {
         let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::hidden());
         bar.set_style(
-            ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
-                .expect("the template is a constant"),
+            ProgressStyle::with_template(
+                "{wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}",
+            )
+            .expect("the template is a constant"),
         );
         Progress { bar, shown: self.shows_progress, start: Instant::now() }
     }

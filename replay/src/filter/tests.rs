@@ -140,10 +140,7 @@ fn mistakes_are_pointed_at() {
           seq
              ^"#]],
     );
-    check_error(
-        "",
-        &expect!["in the filter: expected a field, such as `kind` or `args.path`"],
-    );
+    check_error("", &expect!["in the filter: expected a field, such as `kind` or `args.path`"]);
 }
 
 #[test]

@@ -4,20 +4,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
 
-mod scene;
-
-mod show;
-
-mod filter;
-
 mod damage;
-
+mod filter;
 mod follow;
-
-mod stat;
-
-mod verify;
-
+mod process;
+mod scene;
 mod schema;
-
+mod show;
+mod stat;
 mod trouble;
+mod verify;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use expect_test::Expect;
+use expect_test::{Expect, ExpectFile};
 use tempfile::TempDir;
 use theater_record::{
     About, Call, CloseReason, Event, Frame, FunctionId, Hash, Lifecycle, LifecycleState, Options,
@@ -75,14 +75,23 @@ impl Scene {
     }
 
     pub(crate) fn check_words(&self, words: &[&str], expected: &Expect) {
+        expected.assert_eq(&self.transcript(words));
+    }
+
+    /// The same against a file, for texts that are too long to stand in a test.
+    pub(crate) fn check_file(&self, line: &str, expected: &ExpectFile) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        expected.assert_eq(&self.transcript(&words));
+    }
+
+    fn transcript(&self, words: &[&str]) -> String {
         let Outcomes { exit, out, err } = self.run_words(words);
         let err = if err.is_empty() { err } else { format!("--- messages\n{err}") };
         // Editors and reviewers stumble over blanks at the end of a line.
-        let text: String = format!("{out}{err}--- exit {}\n", exit as u8)
+        format!("{out}{err}--- exit {}\n", exit as u8)
             .lines()
             .map(|line| format!("{}\n", line.trim_end()))
-            .collect();
-        expected.assert_eq(&text);
+            .collect()
     }
 }
 
@@ -107,8 +116,7 @@ pub(crate) fn sample() -> Vec<u8> {
     let (mut recorder, log) = recorder(false);
     fill(&mut recorder);
     recorder.close(CloseReason::Completed, "exit status 0").unwrap();
-    let bytes = log.lock().unwrap().clone();
-    bytes
+    log.lock().unwrap().clone()
 }
 
 /// The same chain, signed.
@@ -117,8 +125,7 @@ pub(crate) fn signed() -> (Vec<u8>, String) {
     fill(&mut recorder);
     let key = recorder.header().first_key.unwrap().to_string();
     recorder.close(CloseReason::Completed, "").unwrap();
-    let bytes = log.lock().unwrap().clone();
-    (bytes, key)
+    (log.lock().unwrap().clone(), key)
 }
 
 /// The same chain as after a crash: no close record.
@@ -127,8 +134,7 @@ pub(crate) fn open() -> Vec<u8> {
     fill(&mut recorder);
     recorder.flush().unwrap();
     drop(recorder);
-    let bytes = log.lock().unwrap().clone();
-    bytes
+    log.lock().unwrap().clone()
 }
 
 /// The open chain after a recovery.
@@ -163,6 +169,16 @@ pub(crate) fn redacted() -> Vec<u8> {
     Frame::wrap(&body, &mut frame);
     let end = reader.offset() as usize;
     [&bytes[..start], &frame, &bytes[end..]].concat()
+}
+
+/// A chain whose text is more than a pipe holds.
+pub(crate) fn long() -> Vec<u8> {
+    let (mut recorder, log) = recorder(false);
+    for _ in 0..5000 {
+        recorder.append(&lifecycle(LifecycleState::Paused)).unwrap();
+    }
+    recorder.close(CloseReason::Stopped, "").unwrap();
+    log.lock().unwrap().clone()
 }
 
 /// Where the frame of an event starts and ends.

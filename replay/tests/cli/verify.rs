@@ -1,6 +1,6 @@
 //! `verify`: each verdict, what was asked for, and which exit status wins.
 
-use expect_test::expect;
+use expect_test::{expect, expect_file};
 use theater_replay::Exit;
 
 use crate::scene::{Scene, frame_of, open, sample, signed};
@@ -233,106 +233,8 @@ fn several_chains_as_one_document() {
     let frame = frame_of(&bytes, 6);
     bytes[frame.end - 1] ^= 1;
     scene.write("bad.chain", &bytes);
-    scene.check(
+    scene.check_file(
         "verify sample.chain bad.chain missing.chain --json",
-        &expect![[r#"
-            {
-              "schema": "theater-replay/verify/1",
-              "chains": [
-                {
-                  "chain": "sample.chain",
-                  "verdict": "complete",
-                  "depth": "full",
-                  "checked": [
-                    "every link, record, blob, tree and segment digest"
-                  ],
-                  "not_checked": [
-                    "unsigned: nothing shows who wrote this",
-                    "a complete rewrite cannot be excluded without --key or --expect-head"
-                  ],
-                  "faults": [],
-                  "more_faults": false,
-                  "unmet": [],
-                  "events": 36,
-                  "bytes": 12409,
-                  "closed": true,
-                  "head": {
-                    "seq": 35,
-                    "hash": "c2e535665ab4e64548355b06944ee22a67bd995afe88338f4725c73210e63756",
-                    "end": 12409
-                  },
-                  "checkpoints": 1,
-                  "recoveries": 0,
-                  "blobs": {
-                    "present": 3,
-                    "bytes": 9198,
-                    "redacted": 0,
-                    "redacted_bytes": 0
-                  },
-                  "signatures": {
-                    "first_key": null,
-                    "identity": null,
-                    "signed": 0,
-                    "covered": null
-                  }
-                },
-                {
-                  "chain": "bad.chain",
-                  "verdict": "damaged",
-                  "depth": "full",
-                  "checked": [
-                    "every link, record, blob, tree and segment digest"
-                  ],
-                  "not_checked": [
-                    "unsigned: nothing shows who wrote this",
-                    "a complete rewrite cannot be excluded without --key or --expect-head"
-                  ],
-                  "faults": [
-                    {
-                      "fault": "bit-flip",
-                      "seq": 6,
-                      "offset": 565,
-                      "bit": 0,
-                      "found": 129,
-                      "original": 128,
-                      "text": "event 6: bit 0 of byte 565 was flipped: 0x81 should be 0x80"
-                    }
-                  ],
-                  "more_faults": false,
-                  "unmet": [],
-                  "events": 35,
-                  "bytes": 12409,
-                  "closed": true,
-                  "head": {
-                    "seq": 5,
-                    "hash": "97bd80683faf6361cfefdd6cba091ac3d2bef3058a2e0798ba8a1a371684ab56",
-                    "end": 518
-                  },
-                  "checkpoints": 0,
-                  "recoveries": 0,
-                  "blobs": {
-                    "present": 0,
-                    "bytes": 0,
-                    "redacted": 0,
-                    "redacted_bytes": 0
-                  },
-                  "signatures": {
-                    "first_key": null,
-                    "identity": null,
-                    "signed": 0,
-                    "covered": null
-                  }
-                },
-                {
-                  "chain": "missing.chain",
-                  "error": "there is no file missing.chain"
-                }
-              ]
-            }
-            --- messages
-            error: there is no file missing.chain
-              try: check the spelling, or look with ls
-            --- exit 2
-        "#]],
+        &expect_file!["verify.json.txt"],
     );
 }
