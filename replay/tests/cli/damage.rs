@@ -161,7 +161,7 @@ fn a_torn_tail_leaves_the_chain_open() {
 fn no_cut_and_no_flip_stops_show_and_stat() {
     let scene = Scene::new();
     let bytes = sample();
-    for at in (0..bytes.len()).step_by(97) {
+    for at in (0..bytes.len()).step_by(13) {
         scene.write("cut.chain", &bytes[..at]);
         let mut flipped = bytes.clone();
         flipped[at] ^= 1 << (at % 8);

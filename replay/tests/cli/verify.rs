@@ -37,6 +37,26 @@ fn a_quick_check_says_what_it_left_out() {
 }
 
 #[test]
+fn a_quick_check_of_an_open_chain_looks_at_links() {
+    let scene = Scene::new();
+    scene.write("open.chain", &open());
+    scene.check(
+        "verify open.chain --quick",
+        &expect![[r#"
+        open  open.chain  35 events, 12.3 kB, head c3dcafd3@34
+          checked      every link
+          not shown    the form of records, and blobs
+                       unsigned: nothing shows who wrote this
+                       a complete rewrite cannot be excluded without --key or --expect-head
+                       still being written, crashed, or cut: cannot be told apart
+          head         c3dcafd3e1fd2fa93612ff8e53a43d72af7f153f47cf99303913e7013cbc3f00@34
+          try          theater-replay recover open.chain, if nothing writes to it any more
+        --- exit 3
+    "#]],
+    );
+}
+
+#[test]
 fn an_open_chain() {
     let scene = Scene::new();
     let bytes = open();
