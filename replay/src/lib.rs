@@ -1,1 +1,29 @@
-//! x
+//! The command line `theater-replay`: what people do with a chain once it was recorded.
+//!
+//! Every subcommand is one file in `cli/`, with its arguments and a `run` function. What they share
+//! has a file of its own here: [`Exit`] says what an exit status means, [`Ui`] is where they print,
+//! `open` turns a path into the bytes of a chain. Checking is the business of `theater-verify`,
+//! reading that of `theater-record`.
+
+mod amount;
+mod cli;
+mod damage;
+mod diag;
+mod entry;
+mod escape;
+mod exit;
+mod filter;
+mod findings;
+mod json;
+mod line;
+mod open;
+mod policy;
+mod render;
+mod tally;
+mod tree;
+mod ui;
+mod walk;
+
+pub use cli::main_from;
+pub use exit::Exit;
+pub use ui::Ui;

@@ -1,0 +1,269 @@
+//! `show`: the events of a chain, for people and for programs.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use theater_record::{Kind, Record, Stored};
+
+use crate::cli::{not_read, sentence};
+use crate::damage::{Damage, Skip};
+use crate::entry::{Entry, Lexicon};
+use crate::escape::argument;
+use crate::exit::Exit;
+use crate::filter::Filter;
+use crate::line::{Naming, Style};
+use crate::open::{open, open_growing};
+use crate::render::{Limits, Previews};
+use crate::ui::Ui;
+use crate::walk::{Step, walk};
+use crate::{diag, json};
+
+const EXAMPLES: &str = "\
+Reading the output:
+  =>  the world calls the component       <=  the component answers
+  ->  the component calls out             <-  the world answers
+
+Filters:
+  FIELD OP VALUE, combined with `and`, `or`, `not` and parentheses.
+  Fields: kind, interface, function, seq, args.NAME, args[N], result, trap, capability, allowed,
+    and every field that --json shows. A path goes on into the value: args.name.headers[3].value,
+    result.ok.status. A test on a field that an event does not have is false.
+  Operators: = != ~ (contains) < <= > >=
+  Values with spaces or one of ()=!~<>\" go in double quotes.
+  Values that are stored out of line are compared by their first 48 bytes.
+
+Examples:
+  theater-replay show out.chain.cbor
+  theater-replay show out.chain.cbor --from 40 --to 60 --full
+  theater-replay show out.chain.cbor --filter 'kind = permission and allowed = false'
+  theater-replay show out.chain.cbor --filter 'function ~ open-at and args.path ~ /etc'
+  theater-replay show out.chain.cbor --follow
+  theater-replay show out.chain.cbor --jsonl | jq -r .kind | sort | uniq -c
+
+The JSON is described by replay/schemas/show-1.json; --jsonl prints its $defs/event, one per line.";
+
+/// Shows the events of a chain, damaged or not.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The chain.
+    chain: PathBuf,
+
+    /// The first event to show.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    from: u64,
+
+    /// The last event to show.
+    #[arg(long, value_name = "N")]
+    to: Option<u64>,
+
+    /// Show only events that meet this condition.
+    #[arg(long, value_name = "EXPR")]
+    filter: Option<String>,
+
+    /// Print one JSON document.
+    #[arg(long, group = "format")]
+    json: bool,
+
+    /// Print one JSON object per line.
+    #[arg(long, group = "format")]
+    jsonl: bool,
+
+    /// Print each record in CBOR diagnostic notation.
+    #[arg(long, group = "format")]
+    diag: bool,
+
+    /// Show long values as a whole.
+    #[arg(long)]
+    full: bool,
+
+    /// Go on while the chain is still being written, until it is closed.
+    #[arg(long, conflicts_with = "json")]
+    follow: bool,
+}
+
+pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
+    if let Some(to) = args.to
+        && args.from > to
+    {
+        bail!("--from {} is after --to {to}", args.from);
+    }
+    let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
+    let source = if args.follow { open_growing(&args.chain)? } else { open(&args.chain)? };
+    let mut show = Show {
+        args,
+        filter,
+        ui,
+        lexicon: Lexicon::default(),
+        previews: Previews::default(),
+        depth: 0,
+        open_call: None,
+        shown: 0,
+        damage: Damage::default(),
+        closed: false,
+    };
+    if args.json {
+        write!(show.ui.out, "{{\"schema\":\"theater-replay/show/1\",\"events\":[")?;
+    }
+    let walked = walk(&*source, args.follow, |step| show.step(step));
+    walked.map_err(|error| not_read(error, &args.chain))?;
+    show.finish(source.len())
+}
+
+/// What is known while the walk goes on.
+struct Show<'a> {
+    args: &'a Args,
+    filter: Option<Filter>,
+    ui: &'a mut Ui,
+    lexicon: Lexicon,
+    previews: Previews,
+    /// How many calls are under way.
+    depth: usize,
+    /// The depth of the last call that was shown, until a return is.
+    open_call: Option<usize>,
+    shown: u64,
+    damage: Damage,
+    closed: bool,
+}
+
+impl Show<'_> {
+    fn step(&mut self, step: Step<'_>) -> anyhow::Result<ControlFlow<()>> {
+        match step {
+            Step::Frame(Stored::Record(record)) => return self.record(&record),
+            Step::Frame(Stored::Blob { blob, .. }) => self.previews.add(blob.digest, blob.content),
+            Step::Frame(Stored::Tombstone { tombstone, .. }) => {
+                self.previews.add_removed(tombstone.digest);
+            }
+            Step::Skipped(skip) => self.skip(skip)?,
+            Step::Waiting => self.ui.out.flush()?,
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn record(&mut self, record: &Record<'_>) -> anyhow::Result<ControlFlow<()>> {
+        if let Some(gap) = self.damage.step(record) {
+            self.note(&gap)?;
+        }
+        let depth = self.depth_of(record.kind);
+        let wanted = record.seq >= self.args.from && self.args.to.is_none_or(|to| record.seq <= to);
+        if wanted || matches!(record.kind, Kind::Type | Kind::Function) {
+            match record.event() {
+                Ok(event) => {
+                    let entry = self.lexicon.explain(record.seq, record.offset, event);
+                    if wanted {
+                        self.entry(&entry, record, depth)?;
+                    }
+                }
+                Err(error) => {
+                    let bytes = record.frame.bytes().len() as u64;
+                    let reason = sentence(&error.into());
+                    self.skip(Skip { offset: record.offset, bytes, reason, is_torn: false })?;
+                }
+            }
+        }
+        self.closed |= record.kind == Kind::Close;
+        let last = self.args.to.is_some_and(|to| record.seq >= to);
+        let done = last || self.args.follow && self.closed;
+        Ok(if done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    /// How many calls a record stands in, which is where its line is indented to.
+    fn depth_of(&mut self, kind: Kind) -> usize {
+        match kind {
+            Kind::ExportCall | Kind::ImportCall => {
+                self.depth += 1;
+                return self.depth - 1;
+            }
+            Kind::ImportReturn | Kind::ExportReturn => self.depth = self.depth.saturating_sub(1),
+            // Whatever was under way ended with the instance before.
+            Kind::Lifecycle | Kind::Close => self.depth = 0,
+            Kind::Header
+            | Kind::Type
+            | Kind::Function
+            | Kind::ResourceDrop
+            | Kind::Permission
+            | Kind::Checkpoint
+            | Kind::Recover => {}
+        }
+        self.depth
+    }
+
+    fn entry(&mut self, entry: &Entry, record: &Record<'_>, depth: usize) -> anyhow::Result<()> {
+        if self.filter.as_ref().is_some_and(|filter| !filter.matches(entry, &self.previews)) {
+            return Ok(());
+        }
+        let line = if self.args.json || self.args.jsonl {
+            json::line(&json::EntryJson(entry, &self.previews))
+        } else if self.args.diag {
+            let at = format!("/ {} {}, byte {} /", entry.kind.name(), entry.seq, entry.offset);
+            format!("{at} {}", diag::frame(record.frame.body(), self.args.full))
+        } else {
+            let limits = if self.args.full { Limits::NONE } else { Limits::LINE };
+            let style = Style { paint: self.ui.paint(), limits, previews: &self.previews };
+            style.line(entry, depth, self.naming(depth))
+        };
+        if self.args.json {
+            let separator = if self.shown == 0 { "\n" } else { ",\n" };
+            write!(self.ui.out, "{separator}{line}")?;
+        } else {
+            writeln!(self.ui.out, "{line}")?;
+        }
+        match entry.kind {
+            Kind::ImportCall | Kind::ExportCall => self.open_call = Some(depth),
+            Kind::ImportReturn | Kind::ExportReturn => self.open_call = None,
+            _ => {}
+        }
+        self.shown += 1;
+        Ok(())
+    }
+
+    /// How a return at this depth names its function: not at all right after its call.
+    fn naming(&self, depth: usize) -> Naming {
+        if self.open_call == Some(depth) {
+            Naming::None
+        } else if self.filter.is_none() {
+            Naming::Short
+        } else {
+            Naming::Full
+        }
+    }
+
+    fn skip(&mut self, skip: Skip) -> anyhow::Result<()> {
+        match self.damage.skip(skip) {
+            Some(text) => self.note(&text),
+            None => Ok(()),
+        }
+    }
+
+    /// Says something that is not part of the result, in its place between the lines.
+    fn note(&mut self, text: &str) -> anyhow::Result<()> {
+        self.ui.out.flush()?;
+        writeln!(self.ui.err, "note: {text}")?;
+        Ok(())
+    }
+
+    fn finish(mut self, bytes: u64) -> anyhow::Result<Exit> {
+        if self.args.json {
+            let skipped = json::line(&self.damage.skipped);
+            let closed = self.closed;
+            writeln!(self.ui.out, "\n],\"skipped\":{skipped},\"closed\":{closed}}}")?;
+        }
+        let last = self.damage.last();
+        if self.shown == 0
+            && let Some(last) = last
+        {
+            self.note(&format!("no event fits; the last one looked at is event {last}"))?;
+        }
+        let exit = self.damage.exit(bytes);
+        let saw_end = self.args.to.is_none_or(|to| last.is_none_or(|last| last < to));
+        if exit == Exit::Finding {
+            let chain = argument(&self.args.chain);
+            writeln!(self.ui.err, "  try: theater-replay verify {chain}")?;
+        } else if saw_end && !self.closed {
+            self.note("no close record: still being written, crashed, or cut off")?;
+        }
+        Ok(exit)
+    }
+}

@@ -1,0 +1,67 @@
+//! From a path to the bytes of a chain.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use theater_verify::{FileSource, Source};
+
+use crate::cli::advised;
+use crate::escape::argument;
+
+/// Opens a chain. Whether the bytes are a chain is for the reader to find out.
+pub(crate) fn open(path: &Path) -> anyhow::Result<Box<dyn Source>> {
+    let file = open_file(path)?;
+    let source =
+        FileSource::new(file).with_context(|| format!("cannot measure {}", path.display()))?;
+    Ok(Box::new(source))
+}
+
+/// Opens a chain that is still being written: its length grows.
+pub(crate) fn open_growing(path: &Path) -> anyhow::Result<Box<dyn Source>> {
+    Ok(Box::new(GrowingFile { file: open_file(path)? }))
+}
+
+fn open_file(path: &Path) -> anyhow::Result<File> {
+    let shown = path.display();
+    if path.as_os_str() == "-" {
+        return Err(advised(
+            anyhow!("a chain cannot be read from standard input"),
+            "write it to a file first: a chain is read at many places at once",
+        ));
+    }
+    if path.is_dir() {
+        return Err(advised(
+            anyhow!("{shown} is a directory, not a chain"),
+            format!("name a file in it: ls {}", argument(path)),
+        ));
+    }
+    File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            advised(anyhow!("there is no file {shown}"), "check the spelling, or look with ls")
+        }
+        io::ErrorKind::PermissionDenied => advised(
+            anyhow!("no permission to read {shown}"),
+            "ask its owner, or copy it as its owner",
+        ),
+        _ => anyhow::Error::new(error).context(format!("cannot open {shown}")),
+    })
+}
+
+/// A file whose length is asked for anew each time.
+struct GrowingFile {
+    file: File,
+}
+
+impl Source for GrowingFile {
+    fn len(&self) -> u64 {
+        // A file that cannot be measured any more does not grow any more.
+        self.file.metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let file = self.file.try_clone()?;
+        FileSource::new(file)?.read_at(buffer, offset)
+    }
+}

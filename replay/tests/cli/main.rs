@@ -1,0 +1,16 @@
+//! The command line as people see it, in process: what is printed and how it exits.
+//!
+//! `UPDATE_EXPECT=1 cargo test -p theater-replay` rewrites the expected texts.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
+
+mod damage;
+mod filter;
+mod follow;
+mod process;
+mod scene;
+mod schema;
+mod show;
+mod stat;
+mod trouble;
+mod verify;

@@ -1,0 +1,156 @@
+//! What `--json` prints is what the schemas in `schemas/` promise.
+//!
+//! The schemas use a small part of JSON Schema, and this checker knows just that part: it panics at
+//! any keyword it does not know rather than let something pass unchecked.
+
+use serde_json::{Map, Value};
+
+use crate::scene::{Scene, frame_of, open, sample, signed};
+
+const SHOW: &str = include_str!("../../schemas/show-1.json");
+const STAT: &str = include_str!("../../schemas/stat-1.json");
+const VERIFY: &str = include_str!("../../schemas/verify-1.json");
+
+/// A scene with one chain of each condition.
+fn scene() -> Scene {
+    let scene = Scene::with_sample();
+    scene.write("open.chain", &open());
+    scene.write("signed.chain", &signed().0);
+    let mut bytes = sample();
+    let (overwritten, removed) = (frame_of(&bytes, 6), frame_of(&bytes, 9));
+    bytes.drain(removed);
+    bytes[overwritten].fill(0);
+    scene.write("bad.chain", &bytes);
+    scene
+}
+
+fn conforms(line: &str, schema: &str) {
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    let out = scene().run(line).out;
+    let document: Value = serde_json::from_str(&out).expect(&out);
+    if let Err(problem) = check(&document, &schema, &schema, "") {
+        panic!("{line}: {problem}");
+    }
+}
+
+#[test]
+fn show_conforms() {
+    conforms("show sample.chain --json", SHOW);
+    conforms("show signed.chain --json", SHOW);
+    conforms("show bad.chain --json", SHOW);
+    conforms("show sample.chain --json --from 1000", SHOW);
+}
+
+#[test]
+fn lines_of_show_are_events() {
+    let schema: Value = serde_json::from_str(SHOW).unwrap();
+    for line in scene().run("show sample.chain --jsonl").out.lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        check(&event, &schema["$defs"]["event"], &schema, "").unwrap();
+    }
+}
+
+#[test]
+fn stat_conforms() {
+    conforms("stat sample.chain --json", STAT);
+    conforms("stat signed.chain --json", STAT);
+    conforms("stat bad.chain --json", STAT);
+}
+
+#[test]
+fn verify_conforms() {
+    let chains = "sample.chain open.chain signed.chain bad.chain missing.chain";
+    conforms(&format!("verify {chains} --json"), VERIFY);
+    conforms(&format!("verify {chains} --json --quick --min-events 99"), VERIFY);
+}
+
+#[test]
+fn the_checker_notices() {
+    let schema: Value = serde_json::from_str(STAT).unwrap();
+    let out = scene().run("stat sample.chain --json").out;
+    let good: Value = serde_json::from_str(&out).unwrap();
+    let changes: [fn(&mut Map<String, Value>); 3] = [
+        |stat| drop(stat.remove("events")),
+        |stat| drop(stat.insert("events".to_owned(), Value::from("many"))),
+        |stat| drop(stat.insert("surprise".to_owned(), Value::Null)),
+    ];
+    for change in changes {
+        let mut bad = good.clone();
+        change(bad.as_object_mut().unwrap());
+        assert!(check(&bad, &schema, &schema, "").is_err());
+    }
+}
+
+fn check(value: &Value, schema: &Value, root: &Value, at: &str) -> Result<(), String> {
+    for (keyword, wanted) in schema.as_object().unwrap() {
+        let holds = match keyword.as_str() {
+            "$schema" | "$defs" | "title" | "description" => true,
+            "$ref" => {
+                let name = wanted.as_str().unwrap().strip_prefix("#/$defs/").unwrap();
+                check(value, &root["$defs"][name], root, at)?;
+                true
+            }
+            "const" => value == wanted,
+            "enum" => wanted.as_array().unwrap().contains(value),
+            "type" => match wanted {
+                Value::Array(types) => types.iter().any(|ty| is_type(value, ty)),
+                ty => is_type(value, ty),
+            },
+            "oneOf" => {
+                let all = wanted.as_array().unwrap().iter();
+                all.filter(|schema| check(value, schema, root, at).is_ok()).count() == 1
+            }
+            "items" => {
+                for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+                    check(item, wanted, root, &format!("{at}[{index}]"))?;
+                }
+                true
+            }
+            "required" => wanted.as_array().unwrap().iter().all(|name| {
+                value.as_object().is_none_or(|fields| fields.contains_key(name.as_str().unwrap()))
+            }),
+            "properties" => {
+                for (name, schema) in wanted.as_object().unwrap() {
+                    if let Some(field) = value.get(name) {
+                        check(field, schema, root, &format!("{at}.{name}"))?;
+                    }
+                }
+                true
+            }
+            "additionalProperties" => check_others(value, schema, root, at)?,
+            unknown => panic!("this checker does not know {unknown}"),
+        };
+        if !holds {
+            return Err(format!("{at}: {keyword} asks for {wanted}, found {value}"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the fields that `properties` does not name.
+fn check_others(value: &Value, schema: &Value, root: &Value, at: &str) -> Result<bool, String> {
+    let named = schema["properties"].as_object().unwrap();
+    let others =
+        value.as_object().into_iter().flatten().filter(|(name, _)| !named.contains_key(*name));
+    for (name, other) in others {
+        match &schema["additionalProperties"] {
+            Value::Bool(allowed) if !allowed => return Err(format!("{at}: unknown field {name}")),
+            Value::Bool(_) => {}
+            schema => check(other, schema, root, &format!("{at}.{name}"))?,
+        }
+    }
+    Ok(true)
+}
+
+fn is_type(value: &Value, ty: &Value) -> bool {
+    match ty.as_str().unwrap() {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        unknown => panic!("this checker does not know the type {unknown}"),
+    }
+}
