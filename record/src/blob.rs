@@ -165,6 +165,12 @@ impl Sealer {
         Sealer { secret, recent: HashMap::new(), older: HashMap::new() }
     }
 
+    /// Forgets what was stored, so that everything is stored again.
+    pub(crate) fn forget(&mut self) {
+        self.recent.clear();
+        self.older.clear();
+    }
+
     /// Appends the frames of those pieces that are new, and returns the reference to all.
     pub(crate) fn seal(&mut self, content: &[u8], tag: [u8; 4], frames: &mut Vec<u8>) -> BlobRef {
         // An empty payload still has one, empty, piece.

@@ -11,7 +11,8 @@ use crate::event::{
     CheckpointPolicy, CloseReason, Event, FunctionId, FunctionType, Header, Kind, Origin, Outcome,
 };
 use crate::format::{
-    FORMAT_VERSION, HASH_SUITE_BLAKE3, INLINE_BYTES_DEFAULT, MAGIC, VALUES_BYTES_MAX,
+    BODY_BYTES_MAX, FORMAT_VERSION, HASH_SUITE_BLAKE3, INLINE_BYTES_DEFAULT, MAGIC,
+    VALUES_BYTES_MAX,
 };
 use crate::hash::{ChainId, Hash};
 use crate::ledger::{Keys, Ledger};
@@ -148,6 +149,9 @@ impl Recorder {
         let header = header(about, &options, chain_id, embedded, &keys, clock());
         let mut ledger = Ledger::new(chain_id.tag());
         let frame = header_frame(&ledger, &header, options.identity.as_ref());
+        if frame.len() > BODY_BYTES_MAX {
+            return Err(RecordError::TooLarge { bytes: frame.len() });
+        }
         let start = [&MAGIC[..], &frame, &blobs.bytes].concat();
         log.append(&start).and_then(|()| log.sync()).map_err(|e| RecordError::Log(Arc::new(e)))?;
         ledger.add_record(&frame, Kind::Header);
@@ -207,7 +211,12 @@ impl Recorder {
             Some(smaller) => encode_fields(&smaller, &mut self.fields),
             None => encode_fields(event, &mut self.fields),
         }
-        self.queue.push(event.kind(), event.field_count(), &self.fields, &self.blobs)
+        let pushed = self.queue.push(event.kind(), event.field_count(), &self.fields, &self.blobs);
+        if pushed.is_err() {
+            // The blobs were not stored, so no later event may refer to them.
+            self.sealer.forget();
+        }
+        pushed
     }
 
     /// Appends an event and returns once it is on disk.

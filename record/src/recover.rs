@@ -9,8 +9,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use memchr::memmem;
 
+use crate::codec::decode_body;
 use crate::event::{CloseReason, Event, Header, Kind, Recover};
-use crate::frame::{Frame, sync_pattern};
+use crate::frame::{Frame, FrameKind, sync_pattern};
 use crate::hash::Hash;
 use crate::ledger::{Keys, Ledger};
 use crate::log::Log;
@@ -326,16 +327,18 @@ fn refuse_corruption(
 /// The number of the checkpoint or close record around this hit of the pattern, and the event
 /// that it says was on disk.
 fn claim_at(window: &[u8], hit: usize) -> Option<(u64, u64)> {
-    [5, 6, 8].into_iter().find_map(|head| {
-        let mut reader = Reader::at_frame(window.get(hit.checked_sub(head)?..)?, 0);
-        let Ok(Some(Stored::Record(record))) = reader.read() else { return None };
-        let durable = match record.event() {
-            Ok(Event::Checkpoint(checkpoint)) => checkpoint.durable_seq,
-            Ok(Event::Close(close)) => close.durable_seq,
-            _ => None,
-        };
-        durable.map(|durable| (record.seq, durable))
-    })
+    let frame = [5, 6, 8]
+        .into_iter()
+        .find_map(|head| Frame::parse(window.get(hit.checked_sub(head)?..)?))?;
+    let durable = match decode_body(frame.body()) {
+        Ok((_, Event::Checkpoint(checkpoint))) => checkpoint.durable_seq?,
+        Ok((_, Event::Close(close))) => close.durable_seq?,
+        _ => return None,
+    };
+    match frame.kind() {
+        Some(FrameKind::Record { seq, .. }) => Some((seq, durable)),
+        _ => None,
+    }
 }
 
 /// Copies everything from `start` on to the log, makes it durable, and returns its digest.

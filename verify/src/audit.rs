@@ -24,7 +24,6 @@ pub(crate) struct Auditor {
     pub(crate) jobs: Vec<Job>,
     pub(crate) header: Option<Header>,
     pub(crate) signatures: Signatures,
-    pub(crate) recoveries: u64,
     pub(crate) blobs: BlobCount,
     pub(crate) checkpoints: u64,
     /// Where the close record ends, once it was seen.
@@ -62,7 +61,6 @@ impl Auditor {
             jobs: Vec::new(),
             header: None,
             signatures: Signatures::default(),
-            recoveries: 0,
             blobs: BlobCount::default(),
             checkpoints: 0,
             closed_at: None,
@@ -227,7 +225,6 @@ impl Auditor {
     }
 
     fn take_recover(&mut self, mark: &Mark, recover: &Recover) {
-        self.recoveries += 1;
         let identity = self.signatures.identity;
         let vouched =
             recover.signature.is_some() && identity.is_some_and(|key| verifies(key, mark));

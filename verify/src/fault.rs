@@ -242,6 +242,15 @@ impl Fault {
     }
 }
 
+/// `event 7 was` or `events 7..9 were`.
+struct Were(u64, u64);
+
+impl fmt::Display for Were {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", Events(self.0, self.1), if self.0 == self.1 { "was" } else { "were" })
+    }
+}
+
 /// `event 7` or `events 7..9`.
 struct Events(u64, u64);
 
@@ -271,29 +280,29 @@ impl fmt::Display for Fault {
                 write!(f, "event {seq} at byte {offset} was altered")
             }
             Fault::Removed { first, last, offset } => {
-                write!(f, "{} were removed before byte {offset}", Events(*first, *last))
+                write!(f, "{} removed before byte {offset}", Were(*first, *last))
             }
             Fault::Inserted { count, offset, before, foreign } => {
                 let whose = if *foreign { "of another chain " } else { "" };
-                write!(
-                    f,
-                    "{count} records {whose}were inserted at byte {offset}, before event {before}"
-                )
+                let records = if *count == 1 { "record" } else { "records" };
+                let verb = if *count == 1 { "was" } else { "were" };
+                let place = format_args!("at byte {offset}, before event {before}");
+                write!(f, "{count} {records} {whose}{verb} inserted {place}")
             }
             Fault::Duplicated { first, last, offset } => {
-                write!(f, "{} occur a second time at byte {offset}", Events(*first, *last))
+                write!(f, "a second copy of {} stands at byte {offset}", Events(*first, *last))
             }
             Fault::Moved { first, last, offset } => {
-                write!(f, "{} were moved to byte {offset}", Events(*first, *last))
+                write!(f, "{} moved to byte {offset}", Were(*first, *last))
             }
             Fault::Spliced { first, last, offset, foreign } => {
-                let (events, whose) = (Events(*first, *last), whose_records(*foreign));
-                write!(f, "{events} at byte {offset} were replaced by records of {whose}")
+                let (were, whose) = (Were(*first, *last), whose_records(*foreign));
+                write!(f, "{were} replaced at byte {offset} by records of {whose}")
             }
             Fault::Lost { offset, bytes, events } => {
                 write!(f, "{bytes} bytes from byte {offset} are no record")?;
                 match events {
-                    Some((first, last)) => write!(f, "; {} are lost", Events(*first, *last)),
+                    Some((first, last)) => write!(f, "; {} lost", Were(*first, *last)),
                     None => f.write_str("; no event is lost"),
                 }
             }

@@ -64,7 +64,7 @@ pub(crate) fn quick(
         records: last.map_or(0, |head| head.seq + 1),
         bytes: source.len(),
         checkpoints: auditor.checkpoints,
-        recoveries: auditor.recoveries,
+        recoveries: 0,
         blobs: auditor.blobs,
         signatures: auditor.signatures,
     };

@@ -177,9 +177,9 @@ pub struct Report {
     pub bytes: u64,
     /// How many checkpoints were found.
     pub checkpoints: u64,
-    /// How many recoveries were found.
+    /// How many recoveries were found. A quick check does not see them.
     pub recoveries: u64,
-    /// Blobs found along the way.
+    /// Blobs found along the way. A quick check does not see them.
     pub blobs: BlobCount,
     /// What is known about signatures.
     pub signatures: Signatures,

@@ -3,12 +3,12 @@
 use std::sync::Mutex;
 
 use rayon::prelude::*;
-use theater_record::MAGIC;
+use theater_record::{Kind, MAGIC};
 
 use crate::audit::Auditor;
 use crate::fault::Fault;
 use crate::job::Job;
-use crate::report::{Depth, VerifyError};
+use crate::report::{BlobCount, Depth, VerifyError};
 use crate::scan::{Detail, Piece, Run, Scanner, Start, Stretch};
 use crate::source::Source;
 
@@ -25,10 +25,18 @@ const PIECES_MAX: usize = 1 << 16;
 pub(crate) struct Survey {
     pub(crate) pieces: Vec<Piece>,
     pub(crate) auditor: Auditor,
-    /// How many records there are in all runs.
-    pub(crate) records: u64,
+    pub(crate) census: Census,
     /// Whether there are more pieces than are listed.
     pub(crate) in_shreds: bool,
+}
+
+/// What there is in a file, whether or not it belongs together.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Census {
+    pub(crate) records: u64,
+    pub(crate) checkpoints: u64,
+    pub(crate) recoveries: u64,
+    pub(crate) blobs: BlobCount,
 }
 
 /// Scans the whole file.
@@ -86,7 +94,7 @@ struct Line {
     unbroken: bool,
     /// Where the next stretch must start.
     end: u64,
-    records: u64,
+    census: Census,
     in_shreds: bool,
 }
 
@@ -97,7 +105,7 @@ impl Line {
             auditor: Auditor::new(depth, start),
             unbroken: true,
             end: start,
-            records: 0,
+            census: Census::default(),
             in_shreds: false,
         }
     }
@@ -134,7 +142,7 @@ impl Line {
     fn add_run(&mut self, mut run: Run) {
         let detail = std::mem::take(&mut run.detail);
         self.note(&detail);
-        self.records += run.count();
+        self.census.records += run.count();
         let before = self.take_blobs();
         let first = self.pieces.is_empty() && run.first_seq == 0 && run.first_prev.0 == [0; 32];
         let follows = match self.pieces.last() {
@@ -192,6 +200,12 @@ impl Line {
     }
 
     fn note(&mut self, detail: &Detail) {
+        for mark in &detail.marks {
+            self.census.checkpoints += u64::from(mark.kind == Kind::Checkpoint);
+            self.census.recoveries += u64::from(mark.kind == Kind::Recover);
+            self.census.blobs.add(mark.before.blobs);
+        }
+        self.census.blobs.add(detail.tail.blobs);
         for (seq, offset, reason) in &detail.malformed {
             let (seq, offset, reason) = (*seq, *offset, reason.clone());
             self.push(Fault::Malformed { seq, offset, reason });
@@ -224,7 +238,7 @@ impl Line {
         Survey {
             pieces: self.pieces,
             auditor: self.auditor,
-            records: self.records,
+            census: self.census,
             in_shreds: self.in_shreds,
         }
     }

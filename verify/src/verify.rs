@@ -78,7 +78,7 @@ fn check(source: &(impl Source + ?Sized), options: &Options<'_>) -> Result<Repor
     let progress = options.progress.unwrap_or(&nothing);
     let found =
         survey(source, tag, depth, options.stretch_bytes.clamp(64, STRETCH_BYTES_MAX), progress)?;
-    let Survey { pieces, mut auditor, records, in_shreds } = found;
+    let Survey { pieces, mut auditor, census, in_shreds } = found;
     faults.append(&mut auditor.faults);
     let first = first_run(&pieces, tag).cloned();
     let unbroken = first.as_ref().filter(|run| pieces.len() == 1 && run.end == source.len());
@@ -113,11 +113,11 @@ fn check(source: &(impl Source + ?Sized), options: &Options<'_>) -> Result<Repor
         header: auditor.header,
         head,
         closed,
-        records,
+        records: census.records,
         bytes: source.len(),
-        checkpoints: auditor.checkpoints,
-        recoveries: auditor.recoveries,
-        blobs: auditor.blobs,
+        checkpoints: census.checkpoints,
+        recoveries: census.recoveries,
+        blobs: census.blobs,
         signatures: auditor.signatures,
     };
     let index = first.map(|run| (run.index, run.end)).unwrap_or_default();

@@ -31,8 +31,8 @@ fn hostile_chain(payload_frames: usize) -> Vec<u8> {
         recorder.append(&Event::ImportCall(Call { function: put, args, fuel: None })).unwrap();
     }
     recorder.close(CloseReason::Completed, "").unwrap();
-    let chain = log.lock().unwrap().clone();
-    chain
+
+    log.lock().unwrap().clone()
 }
 
 #[test]

@@ -279,8 +279,7 @@ fn records_of_another_history_of_the_same_chain_are_named() {
 fn altered_and_lost_bytes_are_located() {
     let chain = calls(3, 30, short_segments(64));
     let records = records(&chain);
-    for at in 2..28 {
-        let (start, len) = records[at];
+    for (at, (start, len)) in records.iter().copied().enumerate().skip(2).take(26) {
         let mut altered = chain.clone();
         altered[start + len - 3] ^= 0x5a;
         let expected = Fault::Altered { seq: at as u64, offset: start as u64 };
