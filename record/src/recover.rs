@@ -10,14 +10,14 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use memchr::memmem;
 
 use crate::codec::decode_body;
-use crate::event::{CloseReason, Event, Header, Kind, Recover};
+use crate::event::{Close, CloseReason, Event, Header, Kind, Recover};
 use crate::frame::{Frame, FrameKind, sync_pattern};
-use crate::hash::Hash;
+use crate::hash::{Hash, close_digest};
 use crate::ledger::{Keys, Ledger};
 use crate::log::Log;
 use crate::reader::{ReadError, Reader, Record, Stored};
 use crate::recorder::Clock;
-use crate::sign::{IdentityKey, Seed, Signature};
+use crate::sign::{DIGEST_FIELD_BYTES, IdentityKey, Seed, Signature};
 
 /// How much is read at a time while looking through or copying a tail.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -254,6 +254,11 @@ impl Scan {
 
     fn take_record(&mut self, record: &Record<'_>) -> bool {
         let Ok(event) = record.event() else { return false };
+        if let Event::Close(close) = &event
+            && !is_whole(close, record.frame.body())
+        {
+            return false;
+        }
         if let (None, Event::Header(header)) = (&self.ledger, &event)
             && record.seq == 0
             && record.prev() == Hash::ZERO
@@ -286,6 +291,11 @@ impl Scan {
             true
         })
     }
+}
+
+/// Whether all of a close record was written; it carries a digest of itself.
+fn is_whole(close: &Close, body: &[u8]) -> bool {
+    close_digest(&body[..body.len() - DIGEST_FIELD_BYTES]) == close.digest
 }
 
 /// Looks through the tail for a record that says the first damaged event was on disk.
@@ -366,16 +376,34 @@ mod tests {
     use crate::format::{BODY_SEQ_AT, MAGIC};
     use crate::recorder::{About, Options, Recorder};
 
-    #[test]
-    fn a_header_that_is_not_the_first_record_is_no_header() {
+    fn recorder() -> (Recorder, Arc<Mutex<Vec<u8>>>) {
         let log = Arc::new(Mutex::new(Vec::new()));
         let (about, options, seed) = (About::default(), Options::default(), Seed::new([1; 32]));
-        drop(Recorder::create(log.clone(), about, options, seed, Arc::new(|| 1)).unwrap());
+        let recorder = Recorder::create(log.clone(), about, options, seed, Arc::new(|| 1));
+        (recorder.unwrap(), log)
+    }
+
+    #[test]
+    fn a_header_that_is_not_the_first_record_is_no_header() {
+        let (recorder, log) = recorder();
+        drop(recorder);
         let mut chain = log.lock().unwrap().clone();
         assert_eq!(Recovery::plan(&mut Cursor::new(&chain)).unwrap().events, 1);
         let (head, _) = Frame::measure(&chain[MAGIC.len()..]).unwrap();
         chain[MAGIC.len() + head + BODY_SEQ_AT] ^= 4;
         let refused = Recovery::plan(&mut Cursor::new(&chain)).err();
         assert!(matches!(refused, Some(RecoverError::NoHeader)), "{refused:?}");
+    }
+
+    #[test]
+    fn a_close_record_that_was_half_written_does_not_close_the_chain() {
+        let (recorder, log) = recorder();
+        let tip = recorder.close(CloseReason::Completed, "").unwrap();
+        let mut chain = log.lock().unwrap().clone();
+        assert!(Recovery::plan(&mut Cursor::new(&chain)).unwrap().closed);
+        chain.iter_mut().rev().take(8).for_each(|byte| *byte = 0);
+        let plan = Recovery::plan(&mut Cursor::new(&chain)).unwrap();
+        assert!(!plan.closed);
+        assert_eq!(plan.events, tip.seq);
     }
 }

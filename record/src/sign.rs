@@ -18,7 +18,7 @@ const COSE_PROTECTED: [u8; 3] = [0xa1, 0x01, 0x27];
 /// A signature field as stored: a two-byte head and 64 bytes.
 const SIGNATURE_FIELD_BYTES: usize = 66;
 /// A digest field as stored: a two-byte head and 32 bytes.
-const DIGEST_FIELD_BYTES: usize = 34;
+pub(crate) const DIGEST_FIELD_BYTES: usize = 34;
 
 /// The public half of an Ed25519 key. Its text form is `ed25519:` and 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
