@@ -54,6 +54,20 @@ pub struct Proved {
     pub above: Vec<Anchor>,
 }
 
+impl Proved {
+    /// The top of the proof: the close record or the last checkpoint.
+    #[must_use]
+    pub fn head(&self) -> Anchor {
+        *self.above.last().expect("a proof without a top is refused")
+    }
+
+    /// Whether a noted hash vouches for the event: it is the hash of a record that commits to it.
+    #[must_use]
+    pub fn is_under(&self, noted: &Anchor) -> bool {
+        self.above.contains(noted)
+    }
+}
+
 /// A part of a proof that should be a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {

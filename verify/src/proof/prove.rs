@@ -46,8 +46,13 @@ pub enum ProveError {
 
 /// Proves that an event stands in a chain, checking every link on the way to the chain's end.
 ///
-/// A torn tail is no obstacle: the chain may still be written to.
-pub fn prove<S: Source + ?Sized>(source: &S, seq: u64) -> Result<Proof, ProveError> {
+/// A torn tail is no obstacle: the chain may still be written to. `done` hears how many bytes are
+/// behind.
+pub fn prove<S: Source + ?Sized>(
+    source: &S,
+    seq: u64,
+    done: impl Fn(u64),
+) -> Result<Proof, ProveError> {
     let mut reader = Reader::new(SourceReader::new(source, 0, source.len()))?;
     let mut prover = Prover::new(seq);
     loop {
@@ -57,6 +62,7 @@ pub fn prove<S: Source + ?Sized>(source: &S, seq: u64) -> Result<Proof, ProveErr
             Ok(None) | Err(ReadError::Torn { .. }) => break,
             Err(error) => return Err(error.into()),
         }
+        done(reader.offset());
     }
     let proof = prover.finish()?;
     // The paths were found without looking at the roots that the checkpoints state.

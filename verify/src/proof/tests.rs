@@ -61,7 +61,7 @@ fn every_event_that_a_checkpoint_covers_is_proved_against_the_head() {
         let Event::Header(header) = &records[0].1 else { panic!("no header") };
         let tag = header.chain_id.tag();
         for (anchor, event) in &records {
-            let proof = prove(&chain[..], anchor.seq);
+            let proof = prove(&chain[..], anchor.seq, |_| {});
             if anchor.seq > covered {
                 assert!(matches!(proof, Err(ProveError::NotCovered { .. })), "{anchor:?}");
                 continue;
@@ -77,7 +77,7 @@ fn every_event_that_a_checkpoint_covers_is_proved_against_the_head() {
             }
         }
         let end = records.len() as u64;
-        assert!(matches!(prove(&chain[..], end), Err(ProveError::NoSuchEvent { .. })));
+        assert!(matches!(prove(&chain[..], end, |_| {}), Err(ProveError::NoSuchEvent { .. })));
     }
 }
 
@@ -86,7 +86,7 @@ fn no_flipped_bit_of_a_proof_leaves_it_standing_under_the_same_head() {
     for closed in [true, false] {
         let chain = chain(40, 5, 10, closed);
         for seq in [0, 9, 12, 30] {
-            let proof = prove(&chain[..], seq).unwrap();
+            let proof = prove(&chain[..], seq, |_| {}).unwrap();
             let head = *proof.check().unwrap().above.last().unwrap();
             let good = proof.to_bytes();
             for bit in 0..good.len() * 8 {
@@ -108,7 +108,7 @@ fn no_flipped_bit_of_a_proof_leaves_it_standing_under_the_same_head() {
 #[test]
 fn a_proof_whose_numbers_lie_is_refused() {
     let chain = chain(40, 5, 10, true);
-    let good = prove(&chain[..], 9).unwrap();
+    let good = prove(&chain[..], 9, |_| {}).unwrap();
     let (path, frame) = good.segment.clone().unwrap();
     let (log, _) = good.log.clone().unwrap();
     let with = |change: &dyn Fn(&mut Proof)| {
@@ -129,7 +129,7 @@ fn a_proof_whose_numbers_lie_is_refused() {
         with(&|proof| proof.log = Some((log.clone(), frame.clone()))),
         with(&|proof| proof.close = Some(frame.clone())),
         with(&|proof| proof.record.push(0)),
-        with(&|proof| proof.record = prove(&chain[..], 8).unwrap().record),
+        with(&|proof| proof.record = prove(&chain[..], 8, |_| {}).unwrap().record),
     ];
     let refused: Vec<_> = refused.iter().map(ToString::to_string).collect();
     expect_test::expect![[r#"
@@ -156,7 +156,7 @@ fn nothing_is_proved_from_a_damaged_chain() {
     for bit in 0..good.len() * 8 {
         let mut bytes = good.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        let proved = prove(&bytes[..], 3).ok().map(|proof| proof.check().unwrap());
+        let proved = prove(&bytes[..], 3, |_| {}).ok().map(|proof| proof.check().unwrap());
         // A cut-off end looks like a chain that is still being written; all else is noticed.
         if let Some(proved) = proved {
             assert_eq!((&proved.record, &proved.event), (&records[3].0, &records[3].1));
@@ -170,7 +170,7 @@ fn nothing_is_proved_from_a_damaged_chain() {
 #[test]
 fn a_proof_is_small() {
     let chain = chain(20_000, 4096, 140, true);
-    let size = prove(&chain[..], 5000).unwrap().to_bytes().len();
+    let size = prove(&chain[..], 5000, |_| {}).unwrap().to_bytes().len();
     assert!((1000..3072).contains(&size), "{size} bytes");
 }
 
