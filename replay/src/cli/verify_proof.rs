@@ -162,3 +162,131 @@ fn print_json(
     writeln!(ui.out, "{}", json::document(&shown))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use expect_test::expect;
+    use theater_record::{
+        About, CloseReason, Event, Lifecycle, LifecycleState, Options, Recorder, Seed,
+    };
+    use theater_verify::prove;
+
+    use super::*;
+
+    fn proof() -> Vec<u8> {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (about, options) = (About::default(), Options::default());
+        let clock = Arc::new(|| 1_700_000_000_000_000_000);
+        let seed = Seed::new([3; 32]);
+        let mut recorder = Recorder::create(log.clone(), about, options, seed, clock).unwrap();
+        let (state, detail) = (LifecycleState::Spawned, "again".to_owned());
+        let spawned = Lifecycle { state, time: 1_700_000_000_000_000_000, detail };
+        recorder.append(&Event::Lifecycle(spawned)).unwrap();
+        recorder.close(CloseReason::Completed, "").unwrap();
+        let chain = log.lock().unwrap().clone();
+        prove(&chain[..], 1, |_| {}).unwrap().to_bytes()
+    }
+
+    fn check(bytes: &[u8], expected: &[Anchor], json: bool) -> (anyhow::Result<Exit>, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.proof");
+        std::fs::write(&path, bytes).unwrap();
+        let mut ui = Ui::captured();
+        let exit = run(&path, expected, json, &mut ui);
+        let (out, _) = ui.into_captured();
+        (exit, out.replace(path.to_str().unwrap(), "a.proof"))
+    }
+
+    #[test]
+    fn a_proof_says_what_it_shows_and_what_it_does_not() {
+        let (exit, out) = check(&proof(), &[], false);
+        assert_eq!(exit.unwrap(), Exit::Fine);
+        expect![[r#"
+            a.proof: event 1 of a chain, proved
+                 1  spawned: again  2023-11-14 22:13:20.000 UTC
+            under   448ee7876e51b079e30190567d7228cfb0d493c786904445d4e5d72e820dd3a1@2
+            head    d22b8bc4a08504d8b3d9e173f6b1c7082eb45d1e4e0be62da132bc8cfb620ecf@3
+            nothing ties this head to anyone: compare it with one from a source you trust, or give it with --expect-head HASH@EVENT
+        "#]].assert_eq(&out);
+    }
+
+    #[test]
+    fn a_noted_hash_is_met_or_not() {
+        let proof = proof();
+        let head = Proof::from_bytes(&proof).unwrap().check().unwrap().head();
+        let (exit, out) = check(&proof, &[head], false);
+        assert_eq!(exit.unwrap(), Exit::Fine);
+        assert!(out.ends_with("the noted hash is among them: the event is part of that history\n"));
+        for (seq, hash, words) in [
+            (head.seq, theater_record::Hash::ZERO, "has another hash in this history"),
+            (head.seq + 1, head.hash, "does not lead to event 4"),
+        ] {
+            let (exit, out) = check(&proof, &[Anchor { seq, hash }], false);
+            assert_eq!(exit.unwrap(), Exit::Unmet);
+            assert!(out.contains(words), "{out}");
+        }
+    }
+
+    #[test]
+    fn json_says_the_same() {
+        let proof = proof();
+        let head = Proof::from_bytes(&proof).unwrap().check().unwrap().head();
+        let (exit, out) = check(&proof, &[head], true);
+        assert_eq!(exit.unwrap(), Exit::Fine);
+        expect![[r#"
+            {
+              "schema": "theater-replay/proof/1",
+              "proved": true,
+              "chain_tag": "afc7dd1a",
+              "hash": "0729b2ad61789cdfa312f27aabd77473fad9305d46c9732a0a22f8d5e84a98b9",
+              "event": {
+                "seq": 1,
+                "offset": 0,
+                "kind": "lifecycle",
+                "state": "spawned",
+                "time": 1700000000000000000,
+                "detail": "again"
+              },
+              "above": [
+                {
+                  "seq": 2,
+                  "hash": "448ee7876e51b079e30190567d7228cfb0d493c786904445d4e5d72e820dd3a1"
+                },
+                {
+                  "seq": 3,
+                  "hash": "d22b8bc4a08504d8b3d9e173f6b1c7082eb45d1e4e0be62da132bc8cfb620ecf"
+                }
+              ],
+              "anchored": true
+            }
+        "#]].assert_eq(&out);
+        let schema = include_str!("../../schemas/proof-1.json");
+        let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+        let shown: serde_json::Value = serde_json::from_str(&out).unwrap();
+        for field in shown.as_object().unwrap().keys() {
+            assert!(schema["properties"][field].is_object(), "{field} is not in the schema");
+        }
+    }
+
+    #[test]
+    fn a_wrong_proof_is_a_finding_and_another_file_is_trouble() {
+        let mut wrong = proof();
+        let at = wrong.windows(5).position(|bytes| bytes == b"again").unwrap();
+        wrong[at] = b'A';
+        let (exit, out) = check(&wrong, &[], false);
+        assert_eq!(exit.unwrap(), Exit::Finding);
+        expect![[r#"
+            a.proof: proves nothing: the proof's checkpoint commits to another record than the one below it
+        "#]].assert_eq(&out);
+        let (exit, out) = check(&wrong, &[], true);
+        assert_eq!(exit.unwrap(), Exit::Finding);
+        assert!(out.contains("\"proved\": false"), "{out}");
+        for other in [&b""[..], b"hello", &wrong[..wrong.len() - 1]] {
+            let (exit, out) = check(other, &[], false);
+            assert!(format!("{:#}", exit.unwrap_err()).contains("not a proof"));
+            assert_eq!(out, "");
+        }
+    }
+}

@@ -1,11 +1,13 @@
 //! Packs a chain, segment by segment.
 
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 
-use theater_record::{Frame, Kind, MAGIC, ReadError, Reader, Stored};
+use theater_record::{Kind, Stored};
 use theater_verify::{Source, SourceReader};
 
 use super::{END_MAGIC, ENTRY_BYTES, TABLE_END_BYTES, TABLE_MAGIC, UNPACKED_BYTES_MAX};
+use crate::walk::{Step, walk};
 
 /// What came out of packing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub(crate) fn pack(
     out: &mut impl Write,
     level: i32,
     mut done: impl FnMut(u64),
-) -> io::Result<Packing> {
+) -> anyhow::Result<Packing> {
     let (cuts, damaged_at) = cuts(chain)?;
     let mut table = Vec::new();
     let mut bytes = 0;
@@ -78,31 +80,19 @@ fn write_table(table: &[u8], out: &mut impl Write) -> io::Result<u64> {
 
 /// Where packed frames start and end: at every checkpoint, and where a frame would be too long.
 /// Also tells where the first damage is.
-fn cuts(chain: &dyn Source) -> io::Result<(Vec<u64>, Option<u64>)> {
-    require_chain(chain)?;
-    let len = chain.len();
+fn cuts(chain: &dyn Source) -> anyhow::Result<(Vec<u64>, Option<u64>)> {
     let (mut cuts, mut damaged_at) = (vec![0], None);
-    // Looking into the frames of records is enough to find checkpoints. The first frame starts
-    // behind the magic whether or not the magic is intact.
-    let start = MAGIC.len() as u64;
-    let mut reader = Reader::at_frame(SourceReader::new(chain, start, len), start);
-    loop {
-        match reader.read() {
-            Ok(Some(Stored::Record(record))) if record.kind == Kind::Checkpoint => {
+    walk(chain, false, |step| {
+        match step {
+            Step::Frame(Stored::Record(record)) if record.kind == Kind::Checkpoint => {
                 cut_up_to(record.offset, &mut cuts);
             }
-            Ok(Some(_)) => {}
-            Ok(None) => break,
-            Err(ReadError::Io { source, .. }) => return Err(source),
-            Err(ReadError::Malformed { offset, .. }) => _ = damaged_at.get_or_insert(offset),
-            Err(ReadError::Torn { .. }) => break,
-            Err(_) => {
-                damaged_at.get_or_insert(reader.offset());
-                break;
-            }
+            Step::Skipped(skip) if !skip.is_torn => _ = damaged_at.get_or_insert(skip.offset),
+            Step::Frame(_) | Step::Skipped(_) | Step::Waiting => {}
         }
-    }
-    cut_up_to(len, &mut cuts);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    cut_up_to(chain.len(), &mut cuts);
     Ok((cuts, damaged_at))
 }
 
@@ -114,19 +104,6 @@ fn cut_up_to(end: u64, cuts: &mut Vec<u64>) {
     }
     if end > start {
         cuts.push(end);
-    }
-}
-
-/// Refuses what is not even a damaged chain: neither the magic nor a first frame is there.
-fn require_chain(chain: &dyn Source) -> io::Result<()> {
-    let peek = chain.len().min(64);
-    let mut start = vec![0; usize::try_from(peek).expect("at most 64")];
-    chain.read_at(&mut start, 0)?;
-    let has_frame = start.get(MAGIC.len()..).is_some_and(|rest| Frame::measure(rest).is_some());
-    if start.starts_with(&MAGIC) || has_frame {
-        Ok(())
-    } else {
-        Err(io::Error::new(io::ErrorKind::InvalidData, "not a chain"))
     }
 }
 
