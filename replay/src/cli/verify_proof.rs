@@ -261,7 +261,8 @@ mod tests {
               ],
               "anchored": true
             }
-        "#]].assert_eq(&out);
+        "#]]
+        .assert_eq(&out);
         let schema = include_str!("../../schemas/proof-1.json");
         let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
         let shown: serde_json::Value = serde_json::from_str(&out).unwrap();

@@ -26,7 +26,7 @@ fn a_chain_comes_back_byte_for_byte() {
 fn packed_chains_are_read_like_others() {
     let folder = Folder::with("a.chain", &calls(End::Closed));
     folder.run("pack @a.chain -o @packed --level 19");
-    for command in ["show", "stat"] {
+    for command in ["show", "stat", "verify"] {
         let (exit, plain, _) = folder.run(&format!("{command} @a.chain"));
         let (packed_exit, packed, _) = folder.run(&format!("{command} @packed"));
         assert_eq!((exit, plain), (packed_exit, packed.replace("packed", "a.chain")));

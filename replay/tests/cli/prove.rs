@@ -55,3 +55,24 @@ fn nothing_is_proved_from_a_damaged_chain() {
     assert!(out.ends_with("nothing is proved from a damaged chain\n"), "{out}");
     assert_eq!(folder.names(), ["a.chain"]);
 }
+
+#[test]
+fn a_written_proof_is_checked_without_the_chain() {
+    let folder = Folder::with("a.chain", &calls(End::Closed));
+    let (_, out, _) = folder.run("prove @a.chain 4 -o @4.proof");
+    let head = out.trim().rsplit(' ').next().unwrap().to_owned();
+    std::fs::remove_file(folder.file("a.chain")).unwrap();
+    let (exit, out, err) = folder.run("verify --proof @4.proof");
+    assert_eq!((exit, err.as_str()), (Exit::Fine, ""));
+    assert!(out.contains("nothing ties this head to anyone"), "{out}");
+    let (exit, out, _) = folder.run(&format!("verify --proof @4.proof --expect-head {head}"));
+    assert_eq!(exit, Exit::Fine);
+    assert!(out.contains(&format!("head    {head}")), "{out}");
+    let other = head.replacen(|digit: char| digit != '0', "0", 1);
+    let (exit, ..) = folder.run(&format!("verify --proof @4.proof --expect-head {other}"));
+    assert_eq!(exit, Exit::Unmet);
+    for line in ["verify --proof @4.proof @4.proof", "verify --proof @missing", "verify"] {
+        let (exit, out, _) = folder.run(line);
+        assert_eq!((exit, out.as_str()), (Exit::Trouble, ""), "{line}");
+    }
+}
