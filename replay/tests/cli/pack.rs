@@ -80,10 +80,10 @@ fn what_cannot_be_packed_leaves_nothing_behind() {
     let lines = [
         ("pack @hello", "not a chain"),
         ("pack @empty", "not a chain"),
-        ("pack @missing", "cannot open missing"),
+        ("pack @missing", "there is no file missing"),
         ("pack @hello -o @nowhere/out", "cannot write to nowhere"),
         ("unpack @hello", "hello is not packed"),
-        ("unpack @missing.zst", "cannot open missing.zst"),
+        ("unpack @missing.zst", "there is no file missing.zst"),
         ("pack @hello --level 23", "23 is not in 1..=22"),
     ];
     for (line, words) in lines {

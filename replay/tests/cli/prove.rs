@@ -34,7 +34,7 @@ fn what_cannot_be_proved_is_said_and_nothing_is_written() {
         ("prove @a.chain 17", "event 17 cannot be proved yet: no checkpoint follows it"),
         ("prove @a.chain x", "invalid value 'x'"),
         ("prove @a.chain 99999999999999999999", "number too large"),
-        ("prove @missing 1", "cannot open missing"),
+        ("prove @missing 1", "there is no file missing"),
     ];
     for (line, words) in lines {
         let (exit, out, err) = folder.run(line);

@@ -107,7 +107,7 @@ fn damaged_torn_and_growing_chains_are_refused_with_advice() {
         ("redact @torn --all -o @out", "theater-replay recover torn --close"),
         ("redact @damaged --all -o @out", "theater-replay verify damaged"),
         ("redact @hello --all -o @out", "not a chain"),
-        ("redact @missing --all -o @out", "cannot open missing"),
+        ("redact @missing --all -o @out", "there is no file missing"),
         ("redact @open --all", "--in-place"),
         ("redact @open -o @out", "--filter"),
         ("redact @open --all --function send -o @out", "cannot be used with"),
