@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use theater_verify::Source;
 
+use crate::amount::{counted, size};
 use crate::cli::advised;
 use crate::exit::Exit;
 use crate::open::{Opened, open_either};
@@ -57,14 +58,9 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     if let Some(offset) = packing.damaged_at {
         writeln!(ui.err, "warning: {shown} is damaged at byte {offset}; packed as it is")?;
     }
-    writeln!(
-        ui.out,
-        "{}: {} frames, {} bytes packed to {}",
-        path.display(),
-        packing.frames,
-        chain.len(),
-        packing.bytes
-    )?;
+    let frames = counted(packing.frames as u64, "frame");
+    let (plain, packed) = (size(chain.len()), size(packing.bytes));
+    writeln!(ui.out, "{}: {frames}, {plain} packed to {packed}", path.display())?;
     Ok(Exit::Fine)
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use theater_record::ReadError;
 use theater_verify::{ProveError, prove};
 
+use crate::amount::size;
 use crate::cli::advised;
 use crate::cli::pack::with_suffix;
 use crate::exit::Exit;
@@ -66,7 +67,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     let mut out = Output::create(&path, args.force)?;
     out.write_all(&bytes)?;
     out.finish()?;
-    writeln!(ui.out, "{}: {} bytes", path.display(), bytes.len())?;
+    writeln!(ui.out, "{}: {}", path.display(), size(bytes.len() as u64))?;
     let head = proved.head();
     writeln!(ui.out, "proves event {} under head {}@{}", args.event, head.hash, head.seq)?;
     Ok(Exit::Fine)

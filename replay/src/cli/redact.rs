@@ -85,15 +85,19 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     let progress = ui.progress(chain.len());
     let plan = Plan::make(&*chain, &choice, |bytes| progress.set(bytes))?;
     drop(progress);
-    let target = if args.in_place { Some(&args.chain) } else { args.out.as_ref() };
-    if let Some(target) = target.filter(|_| plan.count() > 0) {
+    let target = match &args.out {
+        // A link stays a link: what it points to is replaced.
+        None if args.in_place => Some(args.chain.canonicalize()?),
+        out => out.clone(),
+    };
+    if let Some(target) = target.as_ref().filter(|_| plan.count() > 0) {
         let mut out = Output::create(target, args.in_place || args.force)?;
         let progress = ui.progress(chain.len());
         plan.write(&*chain, &mut out, |bytes| progress.set(bytes))?;
         drop(progress);
         out.finish()?;
     }
-    report(&plan, target.map(|path| path.as_path()), ui)
+    report(&plan, target.as_deref(), ui)
 }
 
 fn choice(args: &Args) -> anyhow::Result<Choice> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use theater_verify::Source;
 
+use crate::amount::size;
 use crate::cli::advised;
 use crate::exit::Exit;
 use crate::open::{Opened, open_either};
@@ -54,6 +55,6 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     out.copy(&packed, 0, packed.len(), |bytes| progress.set(bytes))?;
     drop(progress);
     out.finish()?;
-    writeln!(ui.out, "{}: {} bytes", path.display(), packed.len())?;
+    writeln!(ui.out, "{}: {}", path.display(), size(packed.len()))?;
     Ok(Exit::Fine)
 }

@@ -92,6 +92,23 @@ fn a_chain_is_replaced_only_when_asked_and_only_when_whole() {
     assert_eq!(folder.names(), ["a.chain"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_chain_stays_a_link() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::with("a.chain", &calls(End::Closed));
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(folder.file("a.chain"), private).unwrap();
+    std::os::unix::fs::symlink("a.chain", folder.file("link")).unwrap();
+    let before = folder.read("a.chain").len();
+    let (exit, ..) = folder.run("redact @link --all --in-place");
+    assert_eq!(exit, Exit::Fine);
+    assert!(folder.file("link").is_symlink());
+    assert!(folder.read("a.chain").len() < before);
+    let mode = std::fs::metadata(folder.file("a.chain")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "a private chain stays private");
+}
+
 #[test]
 fn damaged_torn_and_growing_chains_are_refused_with_advice() {
     let folder = Folder::with("open", &calls(End::Open));
