@@ -166,7 +166,7 @@ impl Plan {
                     continue;
                 }
                 Stored::Tombstone { .. } => continue,
-                Stored::Blob { offset, blob } => (offset, blob),
+                Stored::Blob { offset, blob, .. } => (offset, blob),
             };
             if !self.blobs.contains_key(&blob.digest) {
                 continue;

@@ -8,6 +8,7 @@ use theater_verify::Source;
 
 use crate::amount::{counted, size};
 use crate::cli::advised;
+use crate::escape::argument;
 use crate::exit::Exit;
 use crate::open::{Opened, open_either};
 use crate::output::Output;
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     let Opened::Plain(chain) = open_either(&args.chain)? else {
         return Err(advised(
             anyhow!("{shown} is packed already"),
-            format!("to pack it harder, first: theater-replay unpack {shown}"),
+            format!("to pack it harder, first: theater-replay unpack {}", argument(&args.chain)),
         ));
     };
     let path = args.out.clone().unwrap_or_else(|| with_suffix(&args.chain, ".zst"));

@@ -9,6 +9,7 @@ use theater_verify::{ProveError, prove};
 use crate::amount::size;
 use crate::cli::advised;
 use crate::cli::pack::with_suffix;
+use crate::escape::argument;
 use crate::exit::Exit;
 use crate::open::open;
 use crate::output::Output;
@@ -53,7 +54,8 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
             return Ok(Exit::Finding);
         }
         Err(error @ ProveError::NotCovered { .. }) => {
-            let advice = format!("after a crash: theater-replay recover {shown} --close");
+            let advice =
+                format!("after a crash: theater-replay recover {} --close", argument(&args.chain));
             return Err(advised(error.into(), advice));
         }
         Err(error) => return Err(anyhow::Error::new(error).context(shown.to_string())),

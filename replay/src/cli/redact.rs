@@ -8,6 +8,7 @@ use theater_verify::{Fault, Options, Report, Source, Verdict, verify};
 
 use crate::amount::{counted, size};
 use crate::cli::advised;
+use crate::escape::argument;
 use crate::exit::Exit;
 use crate::filter::Filter;
 use crate::open::{Opened, open_either};
@@ -78,7 +79,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     if packed && args.in_place {
         return Err(advised(
             anyhow!("{shown} is packed, so it cannot be changed in place"),
-            format!("theater-replay unpack {shown}"),
+            format!("theater-replay unpack {}", argument(&args.chain)),
         ));
     }
     require_whole(&args.chain, &*chain, args.in_place, ui)?;
@@ -124,7 +125,7 @@ fn require_whole(path: &Path, chain: &dyn Source, in_place: bool, ui: &Ui) -> an
     let set = |bytes| progress.set(bytes);
     let options = Options { progress: Some(&set), ..Options::default() };
     let report = verify(chain, &options).with_context(|| format!("cannot check {shown}"))?;
-    let recover = format!("theater-replay recover {shown} --close");
+    let recover = format!("theater-replay recover {} --close", argument(path));
     if ends_torn(&report) {
         return Err(advised(anyhow!("{shown} ends in the middle of a record"), recover));
     }
@@ -137,7 +138,7 @@ fn require_whole(path: &Path, chain: &dyn Source, in_place: bool, ui: &Ui) -> an
         Verdict::Open => Ok(()),
         Verdict::Damaged | Verdict::Unmet => Err(advised(
             anyhow!("{shown} is damaged; redacting it would blur what happened to it"),
-            format!("theater-replay verify {shown}"),
+            format!("theater-replay verify {}", argument(path)),
         )),
     }
 }

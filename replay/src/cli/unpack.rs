@@ -8,6 +8,7 @@ use theater_verify::Source;
 
 use crate::amount::size;
 use crate::cli::advised;
+use crate::escape::argument;
 use crate::exit::Exit;
 use crate::open::{Opened, open_either};
 use crate::output::Output;
@@ -37,7 +38,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     let Opened::Packed(packed) = open_either(&args.packed)? else {
         return Err(advised(
             anyhow!("{shown} is not packed"),
-            format!("use it as it is: theater-replay verify {shown}"),
+            format!("use it as it is: theater-replay verify {}", argument(&args.packed)),
         ));
     };
     let path = match &args.out {

@@ -10,6 +10,7 @@ use theater_verify::{Anchor, Proof, ProofError, Proved};
 
 use crate::cli::advised;
 use crate::entry::{Entry, Lexicon};
+use crate::escape::argument;
 use crate::exit::Exit;
 use crate::json::{self, EntryJson};
 use crate::line::{Naming, Style};
@@ -32,7 +33,10 @@ pub(crate) fn run(
         Ok(proved) => proved,
         Err(error @ (ProofError::NotAProof(_) | ProofError::Version { .. })) => {
             let error = anyhow::Error::new(error).context(shown.to_string());
-            return Err(advised(error, format!("for a chain: theater-replay verify {shown}")));
+            return Err(advised(
+                error,
+                format!("for a chain: theater-replay verify {}", argument(path)),
+            ));
         }
         Err(error) if as_json => {
             let refuted = Refuted { schema: SCHEMA, proved: false, error: error.to_string() };
