@@ -13,6 +13,7 @@ use crate::ui::{ColourChoice, Ui};
 mod keygen;
 mod pack;
 mod prove;
+mod recover;
 mod redact;
 mod show;
 mod stat;
@@ -41,6 +42,7 @@ enum Command {
     Redact(redact::Args),
     Pack(pack::Args),
     Unpack(unpack::Args),
+    Recover(recover::Args),
     Keygen(keygen::Args),
 }
 
@@ -53,6 +55,7 @@ fn run(command: &Command, ui: &mut Ui) -> anyhow::Result<Exit> {
         Command::Redact(args) => redact::run(args, ui),
         Command::Pack(args) => pack::run(args, ui),
         Command::Unpack(args) => unpack::run(args, ui),
+        Command::Recover(args) => recover::run(args, ui),
         Command::Keygen(args) => keygen::run(args, ui),
     }
 }

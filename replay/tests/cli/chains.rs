@@ -27,9 +27,14 @@ pub(crate) fn payload(letter: char) -> Vec<u8> {
 ///
 /// Payload `a` is used by both functions, `d` by `disk` and `n` by `net` only.
 pub(crate) fn calls(end: End) -> Vec<u8> {
+    calls_with(end, Options::default())
+}
+
+/// The same, with other options than where checkpoints stand.
+pub(crate) fn calls_with(end: End, options: Options) -> Vec<u8> {
     let log = Arc::new(Mutex::new(Vec::new()));
     let policy = CheckpointPolicy { records_max: 5, bytes_max: u64::MAX, interval_ns: None };
-    let options = Options { policy, ..Options::default() };
+    let options = Options { policy, ..options };
     let about = About {
         name: "calls".to_owned(),
         embedded: Some(b"\0asm not really".repeat(400)),

@@ -12,6 +12,7 @@ mod keygen;
 mod pack;
 mod process;
 mod prove;
+mod recover;
 mod redact;
 mod scene;
 mod schema;

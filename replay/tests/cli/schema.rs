@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::scene::{Scene, frame_of, open, sample, signed};
 
 const PROOF: &str = include_str!("../../schemas/proof-1.json");
+const RECOVER: &str = include_str!("../../schemas/recover-1.json");
 const SHOW: &str = include_str!("../../schemas/show-1.json");
 const STAT: &str = include_str!("../../schemas/stat-1.json");
 const VERIFY: &str = include_str!("../../schemas/verify-1.json");
@@ -80,6 +81,13 @@ fn proofs_conform() {
         assert_eq!(document["proved"], Value::Bool(proof == "proof.chain"));
         check(&document, &schema, &schema, "").unwrap();
     }
+}
+
+#[test]
+fn recover_conforms() {
+    conforms("recover open.chain --close --json", RECOVER);
+    conforms("recover open.chain --dry-run --json", RECOVER);
+    conforms("recover sample.chain --json", RECOVER);
 }
 
 #[test]
