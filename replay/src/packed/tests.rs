@@ -132,10 +132,18 @@ fn only_chains_are_packed() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 64,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
-    fn damaged_chains_come_back_as_they_were(at in 0usize..9000, noise in any::<Vec<u8>>(), cut in 100usize..9000) {
+    fn damaged_chains_come_back_as_they_were(
+        at in 0usize..9000,
+        noise in any::<Vec<u8>>(),
+        cut in 100usize..9000,
+    ) {
         let mut bytes = chain(60, "so and so");
         let at = at.clamp(12, bytes.len());
         let end = (at + noise.len() / 2).min(bytes.len());
@@ -146,7 +154,10 @@ proptest! {
     }
 
     #[test]
-    fn a_seek_table_of_noise_never_panics(noise in proptest::collection::vec(any::<u8>(), 0..200), entries in any::<u32>()) {
+    fn a_seek_table_of_noise_never_panics(
+        noise in proptest::collection::vec(any::<u8>(), 0..200),
+        entries in any::<u32>(),
+    ) {
         let mut file = packed(&chain(7, "so and so")).0;
         let end = file.len() - 9;
         let start = end.saturating_sub(noise.len());
