@@ -46,7 +46,7 @@ pub use hash::{
     record_hash, record_hash_key,
 };
 pub use log::Log;
-pub use merkle::{AuditPath, CheckpointLog, LogPath, segment_path, segment_root};
+pub use merkle::{AuditPath, CheckpointLog, LogPath, PathFinder, log_leaf, segment_root};
 pub use reader::{ReadError, Reader, Record, Stored};
 pub use recorder::{About, Clock, Options, RecordError, Recorder, Sensitivity, Tip};
 pub use recover::{RecoverError, RecoverOptions, Recovery};

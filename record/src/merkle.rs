@@ -38,17 +38,6 @@ pub struct AuditPath {
     pub siblings: Vec<Hash>,
 }
 
-/// The path from one record hash to the root of its segment's tree.
-///
-/// # Panics
-/// If there is no leaf at `index`.
-#[must_use]
-pub fn segment_path(leaves: &[Hash], index: usize) -> AuditPath {
-    assert!(index < leaves.len(), "leaf {index} of {}", leaves.len());
-    let siblings = siblings(leaves.to_vec(), index, node_hash);
-    AuditPath { index: index as u64, leaves: leaves.len() as u64, siblings }
-}
-
 impl AuditPath {
     /// The root of the segment's tree that this leaf leads to; `None` if the path has another
     /// number of siblings than such a tree asks for.
@@ -112,44 +101,86 @@ impl CheckpointLog {
             None => Hash(Sha256::digest([]).into()),
         }
     }
+}
 
-    /// The path for one frame of a log whose frames' leaves are all at hand.
-    ///
-    /// # Panics
-    /// If there is no frame at `index`.
+/// Finds the path of one leaf while the leaves go by, in memory for one hash per level.
+pub struct PathFinder {
+    node: fn(&Hash, &Hash) -> Hash,
+    leaves: u64,
+    /// One root per bit set in `leaves`, the largest tree first.
+    peaks: Vec<Hash>,
+    index: Option<u64>,
+    siblings: Vec<Hash>,
+}
+
+impl PathFinder {
+    /// For the tree over a segment's record hashes.
     #[must_use]
-    pub fn path<'a>(frames: impl Iterator<Item = &'a [u8]>, index: usize) -> LogPath {
-        let leaves: Vec<Hash> = frames.map(log_leaf).collect();
-        assert!(index < leaves.len(), "checkpoint {index} of {}", leaves.len());
-        let len = leaves.len() as u64;
-        let siblings = siblings(leaves, index, log_node);
-        LogPath(AuditPath { index: index as u64, leaves: len, siblings })
+    pub fn in_segment() -> PathFinder {
+        PathFinder::new(node_hash)
+    }
+
+    /// For the log over checkpoint frames, whose leaves are [`log_leaf`].
+    #[must_use]
+    pub fn in_log() -> PathFinder {
+        PathFinder::new(log_node)
+    }
+
+    fn new(node: fn(&Hash, &Hash) -> Hash) -> PathFinder {
+        PathFinder { node, leaves: 0, peaks: Vec::new(), index: None, siblings: Vec::new() }
+    }
+
+    /// Says that the next leaf is the one whose path is sought.
+    pub fn mark(&mut self) {
+        self.index = Some(self.leaves);
+        self.siblings.clear();
+    }
+
+    /// Adds a leaf.
+    pub fn push(&mut self, leaf: Hash) {
+        let mut right = leaf;
+        for level in 0..self.leaves.trailing_ones() {
+            let left = self.peaks.pop().expect("there is one peak per bit set in the length");
+            let first_right = self.leaves >> level << level;
+            right = self.join(left, right, first_right);
+        }
+        self.peaks.push(right);
+        self.leaves += 1;
+    }
+
+    /// The path of the marked leaf in the tree over all leaves added; `None` if none is marked.
+    #[must_use]
+    pub fn finish(mut self) -> Option<AuditPath> {
+        let mut right = self.peaks.pop()?;
+        let mut first_right = self.leaves & (self.leaves - 1);
+        while let Some(left) = self.peaks.pop() {
+            right = self.join(left, right, first_right);
+            first_right &= first_right - 1;
+        }
+        let index = self.index.filter(|index| *index < self.leaves)?;
+        Some(AuditPath { index, leaves: self.leaves, siblings: self.siblings })
+    }
+
+    /// The parent of two neighbours, the right one starting with leaf `first_right`. Notes which of
+    /// them is the sibling of the one that the marked leaf is under.
+    fn join(&mut self, left: Hash, right: Hash, first_right: u64) -> Hash {
+        // The left one is a complete tree, so clearing the lowest bit gives its first leaf.
+        let first_left = first_right & (first_right - 1);
+        if let Some(index) = self.index.filter(|index| *index >= first_left) {
+            self.siblings.push(if index < first_right { right } else { left });
+        }
+        (self.node)(&left, &right)
     }
 }
 
-fn log_leaf(frame: &[u8]) -> Hash {
+/// The leaf that stands for a checkpoint frame in the log.
+#[must_use]
+pub fn log_leaf(frame: &[u8]) -> Hash {
     Hash(Sha256::new_with_prefix([0]).chain_update(frame).finalize().into())
 }
 
 fn log_node(left: &Hash, right: &Hash) -> Hash {
     Hash(Sha256::new_with_prefix([1]).chain_update(left.0).chain_update(right.0).finalize().into())
-}
-
-fn siblings(
-    mut level: Vec<Hash>,
-    mut index: usize,
-    node: impl Fn(&Hash, &Hash) -> Hash,
-) -> Vec<Hash> {
-    let mut siblings = Vec::new();
-    while level.len() > 1 {
-        siblings.extend(level.get(index ^ 1));
-        level = level
-            .chunks(2)
-            .map(|pair| if let [left, right] = pair { node(left, right) } else { pair[0] })
-            .collect();
-        index /= 2;
-    }
-    siblings
 }
 
 fn climb(
@@ -195,6 +226,16 @@ mod tests {
         (0..count).map(|at| Hash(*blake3::hash(&at.to_be_bytes()).as_bytes())).collect()
     }
 
+    fn path(mut finder: PathFinder, leaves: &[Hash], index: usize) -> AuditPath {
+        for (at, leaf) in leaves.iter().enumerate() {
+            if at == index {
+                finder.mark();
+            }
+            finder.push(*leaf);
+        }
+        finder.finish().unwrap()
+    }
+
     #[test]
     fn trees_are_those_of_rfc_6962_and_every_path_leads_to_the_root() {
         for count in 1..70 {
@@ -202,7 +243,7 @@ mod tests {
             let root = segment_root(leaves.clone());
             assert_eq!(root, naive(&leaves, &node_hash), "{count} leaves");
             for index in 0..count {
-                let path = segment_path(&leaves, index);
+                let path = path(PathFinder::in_segment(), &leaves, index);
                 assert_eq!(path.root(leaves[index]), Some(root));
                 assert_ne!(path.root(Hash::ZERO), Some(root));
                 let longer = AuditPath { leaves: path.leaves * 2 + 1, ..path.clone() };
@@ -221,8 +262,8 @@ mod tests {
             let hashes: Vec<Hash> = so_far.iter().map(|frame| log_leaf(frame)).collect();
             assert_eq!(log.root(), naive(&hashes, &log_node));
             for (index, frame) in so_far.iter().enumerate() {
-                let path = CheckpointLog::path(so_far.iter().map(|frame| &frame[..]), index);
-                assert_eq!(path.root(frame), Some(log.root()));
+                let path = path(PathFinder::in_log(), &hashes, index);
+                assert_eq!(LogPath(path).root(frame), Some(log.root()));
             }
         }
     }

@@ -10,9 +10,16 @@ use crate::escape::is_hidden;
 use crate::exit::{self, Exit};
 use crate::ui::{ColourChoice, Ui};
 
+mod keygen;
+mod pack;
+mod prove;
+mod recover;
+mod redact;
 mod show;
 mod stat;
+mod unpack;
 mod verify;
+mod verify_proof;
 
 /// Looks at, checks and explains recordings of WebAssembly actors.
 #[derive(Parser)]
@@ -31,6 +38,12 @@ enum Command {
     Show(show::Args),
     Stat(stat::Args),
     Verify(verify::Args),
+    Prove(prove::Args),
+    Redact(redact::Args),
+    Pack(pack::Args),
+    Unpack(unpack::Args),
+    Recover(recover::Args),
+    Keygen(keygen::Args),
 }
 
 fn run(command: &Command, ui: &mut Ui) -> anyhow::Result<Exit> {
@@ -38,6 +51,12 @@ fn run(command: &Command, ui: &mut Ui) -> anyhow::Result<Exit> {
         Command::Show(args) => show::run(args, ui),
         Command::Stat(args) => stat::run(args, ui),
         Command::Verify(args) => verify::run(args, ui),
+        Command::Prove(args) => prove::run(args, ui),
+        Command::Redact(args) => redact::run(args, ui),
+        Command::Pack(args) => pack::run(args, ui),
+        Command::Unpack(args) => unpack::run(args, ui),
+        Command::Recover(args) => recover::run(args, ui),
+        Command::Keygen(args) => keygen::run(args, ui),
     }
 }
 

@@ -9,13 +9,34 @@ use theater_verify::{FileSource, Source};
 
 use crate::cli::advised;
 use crate::escape::argument;
+use crate::packed::{Packed, is_packed};
 
-/// Opens a chain. Whether the bytes are a chain is for the reader to find out.
+/// Opens a chain, packed or not. Whether the bytes are a chain is for the reader to find out.
 pub(crate) fn open(path: &Path) -> anyhow::Result<Box<dyn Source>> {
+    Ok(match open_either(path)? {
+        Opened::Plain(file) => Box::new(file),
+        Opened::Packed(packed) => Box::new(packed),
+    })
+}
+
+/// A chain as it lies in the file system.
+pub(crate) enum Opened {
+    /// As it was recorded.
+    Plain(FileSource),
+    /// As `pack` wrote it.
+    Packed(Packed),
+}
+
+/// Opens a chain and tells whether it is packed.
+pub(crate) fn open_either(path: &Path) -> anyhow::Result<Opened> {
+    let shown = path.display();
     let file = open_file(path)?;
-    let source =
-        FileSource::new(file).with_context(|| format!("cannot measure {}", path.display()))?;
-    Ok(Box::new(source))
+    let source = FileSource::new(file).with_context(|| format!("cannot measure {shown}"))?;
+    let cannot_read = || format!("cannot read {shown}");
+    if !is_packed(&source).with_context(cannot_read)? {
+        return Ok(Opened::Plain(source));
+    }
+    Ok(Opened::Packed(Packed::new(Box::new(source)).with_context(cannot_read)?))
 }
 
 /// Opens a chain that is still being written: its length grows.

@@ -10,6 +10,7 @@ mod heal;
 mod job;
 mod lanes;
 mod policy;
+mod proof;
 mod quick;
 mod report;
 mod scan;
@@ -18,6 +19,7 @@ mod survey;
 mod verify;
 
 pub use fault::{CheckpointField, Fault, SignatureFault};
+pub use proof::{Part, Proof, ProofError, ProveError, Proved, prove};
 pub use report::{
     Anchor, BlobCount, Depth, Head, Policy, Report, Signatures, Unmet, Verdict, VerifyError,
 };

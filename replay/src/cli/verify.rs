@@ -10,7 +10,7 @@ use theater_verify::{
 };
 
 use crate::amount::{counted, size};
-use crate::cli::{advised, complaint};
+use crate::cli::{advised, complaint, verify_proof};
 use crate::escape::plain;
 use crate::exit::Exit;
 use crate::open::open;
@@ -36,20 +36,29 @@ Examples:
   theater-replay verify out.chain.cbor --key ed25519:1f... --min-events 1000
   theater-replay verify out.chain.cbor --expect-head 8c...@9999
   theater-replay verify out.chain.cbor --json | jq '.chains[].faults'
+  theater-replay verify --proof out.chain.cbor.9.proof --expect-head 8c...@9999
 
 A chain alone cannot show that its end was cut off before the close record, or that somebody wrote
 it anew as a whole. A key or a noted hash can: give one with --key, --expect-head or --policy.
 
 With several chains the worst exit status wins: 2, then 1, 4, 3, 0.
-The JSON is described by replay/schemas/verify-1.json.";
+The JSON is described by replay/schemas/verify-1.json, that of proofs by proof-1.json.";
 
 /// Checks chains: links, form, segments, signatures, and what you ask of them.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The chains.
-    #[arg(required = true, value_name = "CHAIN")]
+    #[arg(required_unless_present = "proof", value_name = "CHAIN")]
     chains: Vec<PathBuf>,
+
+    /// Check the proof of one event instead, without the chain.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["chains", "quick", "threads", "policy", "key", "min_events"]
+    )]
+    proof: Option<PathBuf>,
 
     /// Check the digests of whole segments only, several times as fast.
     #[arg(long)]
@@ -81,6 +90,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
+    if let Some(proof) = &args.proof {
+        return verify_proof::run(proof, &args.expect_head, args.json, ui);
+    }
     let policy = demands(args)?;
     let mut worst = Exit::Fine;
     let mut findings = Vec::new();

@@ -4,10 +4,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
 
+mod chains;
 mod damage;
 mod filter;
 mod follow;
+mod keygen;
+mod pack;
 mod process;
+mod prove;
+mod recover;
+mod redact;
 mod scene;
 mod schema;
 mod show;

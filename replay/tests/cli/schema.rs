@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::scene::{Scene, frame_of, open, sample, signed};
 
+const PROOF: &str = include_str!("../../schemas/proof-1.json");
+const RECOVER: &str = include_str!("../../schemas/recover-1.json");
 const SHOW: &str = include_str!("../../schemas/show-1.json");
 const STAT: &str = include_str!("../../schemas/stat-1.json");
 const VERIFY: &str = include_str!("../../schemas/verify-1.json");
@@ -62,6 +64,30 @@ fn verify_conforms() {
     let chains = "sample.chain open.chain signed.chain bad.chain missing.chain";
     conforms(&format!("verify {chains} --json"), VERIFY);
     conforms(&format!("verify {chains} --json --quick --min-events 99"), VERIFY);
+}
+
+#[test]
+fn proofs_conform() {
+    let scene = scene();
+    scene.run("prove sample.chain 6 -o proof.chain");
+    let mut wrong = std::fs::read(scene.path("proof.chain")).unwrap();
+    let last = wrong.len() - 1;
+    wrong[last] ^= 1;
+    scene.write("wrong.chain", &wrong);
+    let schema: Value = serde_json::from_str(PROOF).unwrap();
+    for proof in ["proof.chain", "wrong.chain"] {
+        let out = scene.run(&format!("verify --proof {proof} --json")).out;
+        let document: Value = serde_json::from_str(&out).expect(&out);
+        assert_eq!(document["proved"], Value::Bool(proof == "proof.chain"));
+        check(&document, &schema, &schema, "").unwrap();
+    }
+}
+
+#[test]
+fn recover_conforms() {
+    conforms("recover open.chain --close --json", RECOVER);
+    conforms("recover open.chain --dry-run --json", RECOVER);
+    conforms("recover sample.chain --json", RECOVER);
 }
 
 #[test]
