@@ -1,0 +1,12 @@
+//! What a chain is made of, held against things that were not made by the same hand: a CDDL
+//! schema, another CBOR library, and bytes from somebody who means harm.
+
+mod samples;
+
+mod values;
+
+mod frames;
+
+mod hostile;
+
+mod schema;
