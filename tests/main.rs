@@ -1,3 +1,7 @@
 //! Tests of the project as a whole, in reading order.
 
 mod tidy;
+
+mod corpus;
+
+mod python;

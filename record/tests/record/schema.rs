@@ -1,6 +1,8 @@
 //! `chain.cddl`, the normative description of the format: whatever the encoder writes conforms to
 //! it, and whatever it does not allow is refused.
 
+use std::collections::BTreeSet;
+
 use cddl_cat::cbor::validate_cbor;
 use cddl_cat::context::BasicContext;
 use cddl_cat::flatten::flatten_from_str;
@@ -9,7 +11,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use theater_record::{
-    BlobFrame, Frame, Hash, Kind, LifecycleState, Tombstone, TrapCode, check_body,
+    BlobFrame, Frame, FrameKind, Hash, Kind, LifecycleState, MAGIC, Tombstone, TrapCode, check_body,
 };
 
 use crate::samples::{events, events_of, places};
@@ -101,6 +103,40 @@ fn every_event_conforms_to_the_rule_of_its_kind() {
             Ok(())
         })
         .unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// The bodies of a chain of the corpus, each with the rule it must conform to.
+fn recorded(name: &str) -> Vec<(&'static str, Item)> {
+    let path = format!("{}/../corpus/chains/{name}.cbor", env!("CARGO_MANIFEST_DIR"));
+    let chain = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let mut rest = chain.strip_prefix(&MAGIC).expect("the magic");
+    let mut bodies = Vec::new();
+    while let Some(frame) = Frame::parse(rest) {
+        let rule = match frame.kind().expect("a kind of frame") {
+            FrameKind::Record { kind, .. } => Kind::from_number(kind).expect("a kind").name(),
+            FrameKind::Blob => "blob",
+            FrameKind::Tombstone => "tombstone",
+        };
+        bodies.push((rule, parsed(frame.body())));
+        rest = &rest[frame.bytes().len()..];
+    }
+    assert!(rest.is_empty());
+    bodies
+}
+
+#[test]
+fn recorded_chains_conform_and_between_them_hold_every_kind() {
+    let schema = Schema::read();
+    let magic = ciborium::from_reader(&MAGIC[..]).expect("the magic is CBOR");
+    assert!(schema.allows("magic", magic));
+    let mut seen = BTreeSet::new();
+    for name in ["all-kinds", "signed", "blobs", "redacted", "recovered"] {
+        for (rule, body) in recorded(name) {
+            assert!(schema.allows(rule, body), "{rule} in {name}");
+            seen.insert(rule);
+        }
+    }
+    assert_eq!(seen.len(), Kind::ALL.len() + 2, "{seen:?}");
 }
 
 #[test]
