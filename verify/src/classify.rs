@@ -101,7 +101,7 @@ impl<'s, S: Source + ?Sized> Classifier<'s, S> {
     fn step(&mut self, at: usize) -> Result<(), VerifyError> {
         if let Piece::Gap { start, end } | Piece::Blobs { start, end, .. } = self.pieces[at].piece {
             if let Some(gap) = self.gap.replace((start, end)) {
-                self.lost(gap, None);
+                self.harmless(gap);
             }
             return Ok(());
         }
@@ -159,14 +159,14 @@ impl<'s, S: Source + ?Sized> Classifier<'s, S> {
         let bytes = self.heal_range(start, end)?;
         match bytes.as_ref().and_then(|bytes| self.healer.find(bytes, Goal::Blob(self.tag))) {
             Some(flip) => self.bit_flip(None, start, flip, &bytes.unwrap_or_default()),
-            None => self.lost((start, end), None),
+            None => self.harmless((start, end)),
         }
         Ok(())
     }
 
     fn explain_gap(&mut self, at: usize, run: &Run, gap: (u64, u64)) -> Result<(), VerifyError> {
         if run.tag != self.tag || run.first_seq <= self.next {
-            self.lost(gap, None);
+            self.harmless(gap);
             return Ok(());
         }
         let (start, end) = gap;
@@ -179,8 +179,10 @@ impl<'s, S: Source + ?Sized> Classifier<'s, S> {
             // The event before the gap is vouched for only by the one after it, which is in the
             // gap: its hash must be found there, or it may have been changed as well.
             let vouched = self.next == 0 || self.gap_holds(start, end, self.head)?;
-            let first = if vouched { self.next } else { self.next - 1 };
-            self.lost(gap, Some((first, run.first_seq - 1)));
+            let unproven = if vouched { None } else { Some(self.next - 1) };
+            let (offset, bytes) = (start, end - start);
+            let events = Some((self.next, run.first_seq - 1));
+            self.faults.push(Fault::Lost { offset, bytes, events, unproven });
         }
         self.adopt(run);
         self.accept(at, run);
@@ -463,8 +465,9 @@ impl<'s, S: Source + ?Sized> Classifier<'s, S> {
         read_range(self.source, start, end - start).map(Some)
     }
 
-    fn lost(&mut self, gap: (u64, u64), events: Option<(u64, u64)>) {
-        self.faults.push(Fault::Lost { offset: gap.0, bytes: gap.1 - gap.0, events });
+    fn harmless(&mut self, (offset, end): (u64, u64)) {
+        let (bytes, events, unproven) = (end - offset, None, None);
+        self.faults.push(Fault::Lost { offset, bytes, events, unproven });
     }
 
     fn bit_flip(&mut self, seq: Option<u64>, start: u64, flip: (usize, u8), bytes: &[u8]) {

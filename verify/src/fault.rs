@@ -85,6 +85,9 @@ pub enum Fault {
         bytes: u64,
         /// The events that are gone: first and last; `None` if all events around are there.
         events: Option<(u64, u64)>,
+        /// The event before them, if nothing vouches for it any more: only the event after it
+        /// carries its hash, and that one is gone.
+        unproven: Option<u64>,
     },
     /// The file ends in bytes that are no complete record: a crash or a cut.
     TornTail {
@@ -209,7 +212,7 @@ impl Fault {
             | Fault::Duplicated { first: seq, .. }
             | Fault::Moved { first: seq, .. }
             | Fault::Spliced { first: seq, .. } => Some(*seq),
-            Fault::Lost { events, .. } => events.map(|(first, _)| first),
+            Fault::Lost { events, unproven, .. } => unproven.or(events.map(|(first, _)| first)),
             Fault::TornTail { .. }
             | Fault::AfterClose { .. }
             | Fault::BlobAltered { .. }
@@ -299,11 +302,15 @@ impl fmt::Display for Fault {
                 let (were, whose) = (Were(*first, *last), whose_records(*foreign));
                 write!(f, "{were} replaced at byte {offset} by records of {whose}")
             }
-            Fault::Lost { offset, bytes, events } => {
+            Fault::Lost { offset, bytes, events, unproven } => {
                 write!(f, "{bytes} bytes from byte {offset} are no record")?;
                 match events {
-                    Some((first, last)) => write!(f, "; {} lost", Were(*first, *last)),
-                    None => f.write_str("; no event is lost"),
+                    Some((first, last)) => write!(f, "; {} lost", Were(*first, *last))?,
+                    None => f.write_str("; no event was lost")?,
+                }
+                match unproven {
+                    Some(seq) => write!(f, ", and nothing vouches for event {seq} any more"),
+                    None => Ok(()),
                 }
             }
             Fault::TornTail { offset, bytes } => {

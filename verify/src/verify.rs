@@ -141,7 +141,7 @@ fn check_magic(source: &(impl Source + ?Sized)) -> Result<Vec<Fault>, VerifyErro
             found: found[at],
             original: MAGIC[at],
         }],
-        _ => vec![Fault::Lost { offset: 0, bytes: len, events: None }],
+        _ => vec![Fault::Lost { offset: 0, bytes: len, events: None, unproven: None }],
     })
 }
 

@@ -102,16 +102,16 @@ fn a_damaged_chain() {
     scene.check(
         "verify bad.chain",
         &expect![[r#"
-        damaged  bad.chain  34 events, 12.3 kB, head 97bd8068@5
-          checked      every link, record, blob, tree and segment digest
-          not shown    unsigned: nothing shows who wrote this
-                       a complete rewrite cannot be excluded without --key or --expect-head
-          fault        event 6: bit 0 of byte 565 was flipped: 0x81 should be 0x80
-          fault        event 9 were removed before byte 709
-          good up to   97bd80683faf6361cfefdd6cba091ac3d2bef3058a2e0798ba8a1a371684ab56@5
-          try          theater-replay show bad.chain --from 3 --to 9
-        --- exit 1
-    "#]],
+            damaged  bad.chain  34 events, 12.3 kB, head 97bd8068@5
+              checked      every link, record, blob, tree and segment digest
+              not shown    unsigned: nothing shows who wrote this
+                           a complete rewrite cannot be excluded without --key or --expect-head
+              fault        event 6: bit 0 of byte 565 was flipped: 0x81 should be 0x80
+              fault        event 9 was removed before byte 709
+              good up to   97bd80683faf6361cfefdd6cba091ac3d2bef3058a2e0798ba8a1a371684ab56@5
+              try          theater-replay show bad.chain --from 3 --to 9
+            --- exit 1
+        "#]],
     );
 }
 

@@ -288,11 +288,13 @@ fn altered_and_lost_bytes_are_located() {
         let expected = Fault::Lost {
             offset: start as u64,
             bytes: len as u64 - 3,
-            events: Some((at as u64 - 1, at as u64)),
+            events: Some((at as u64, at as u64)),
+            unproven: Some(at as u64 - 1),
         };
         assert_eq!(check(&cut).faults, [expected], "bytes cut out of {at}");
         let noise = [&chain[..start], &[0x55; 100], &chain[start..]].concat();
-        let expected = Fault::Lost { offset: start as u64, bytes: 100, events: None };
+        let expected =
+            Fault::Lost { offset: start as u64, bytes: 100, events: None, unproven: None };
         assert_eq!(check(&noise).faults, [expected], "noise before {at}");
     }
 }
