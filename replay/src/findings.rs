@@ -31,7 +31,10 @@ pub(crate) fn depth(depth: Depth) -> &'static str {
 pub(crate) fn checked(report: &Report, policy: &Policy) -> Vec<String> {
     let mut checked = vec![match report.depth {
         Depth::Quick => "the bytes of every segment, against its checkpoint".to_owned(),
-        Depth::Links => "every link".to_owned(),
+        // Asked for a quick check, the verifier falls back to this.
+        Depth::Links => {
+            "every link, because --quick needs a chain that is closed and unredacted".to_owned()
+        }
         Depth::Structure => "every link, record, blob and tree".to_owned(),
         Depth::Full => "every link, record, blob, tree and segment digest".to_owned(),
     }];
@@ -58,7 +61,7 @@ pub(crate) fn not_checked(report: &Report, policy: &Policy) -> Vec<String> {
         Depth::Quick => {
             gaps.push("single links, the form of records, and blobs: leave out --quick");
         }
-        Depth::Links => gaps.push("the form of records, and blobs"),
+        Depth::Links => gaps.push("the form of records, and blobs: leave out --quick"),
         Depth::Structure | Depth::Full => {}
     }
     match (report.signatures.first_key, policy.signed_by) {
@@ -68,6 +71,9 @@ pub(crate) fn not_checked(report: &Report, policy: &Policy) -> Vec<String> {
     }
     if policy.signed_by.is_none() && policy.anchors.is_empty() {
         gaps.push("a complete rewrite cannot be excluded without --key or --expect-head");
+    }
+    if report.verdict() == Verdict::Damaged {
+        gaps.push("what checkpoints and signatures say beyond the first fault");
     }
     if !report.closed {
         gaps.push("still being written, crashed, or cut: cannot be told apart");

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Context;
-use theater_record::{
-    BlobRef, Call, Event, Frame, Hash, Outcome, Reader, Return, Stored, Tombstone,
-};
-use theater_verify::{Source, SourceReader};
+use theater_record::{BlobRef, Call, Event, Frame, Hash, Outcome, Return, Stored, Tombstone};
+use theater_verify::VerifiedChain;
 
 use crate::entry::{Entry, Lexicon};
 use crate::filter::Filter;
@@ -78,16 +76,16 @@ impl Choice {
 }
 
 impl Plan {
-    /// Looks through a chain that is known to be whole.
+    /// Looks through a chain.
     pub(crate) fn make(
-        chain: &dyn Source,
+        chain: &VerifiedChain<'_>,
         choice: &Choice,
         done: impl Fn(u64),
     ) -> anyhow::Result<Plan> {
         let mut stored: BTreeMap<Hash, u64> = BTreeMap::new();
         let mut uses: BTreeMap<Hash, Uses> = BTreeMap::new();
         let (mut lexicon, mut previews) = (Lexicon::default(), Previews::default());
-        let mut reader = Reader::new(SourceReader::new(chain, 0, chain.len()))?;
+        let mut reader = chain.reader()?;
         while let Some(frame) = reader.read()? {
             match frame {
                 Stored::Blob { blob, .. } => {
@@ -152,11 +150,11 @@ impl Plan {
     /// Writes the chain with tombstones in place of the blobs.
     pub(crate) fn write(
         &self,
-        chain: &dyn Source,
+        chain: &VerifiedChain<'_>,
         out: &mut Output,
         done: impl Fn(u64),
     ) -> anyhow::Result<()> {
-        let mut reader = Reader::new(SourceReader::new(chain, 0, chain.len()))?;
+        let mut reader = chain.reader()?;
         let (mut tag, mut kept_from) = ([0; 4], 0);
         while let Some(frame) = reader.read()? {
             let (offset, blob) = match frame {
@@ -172,11 +170,11 @@ impl Plan {
                 continue;
             }
             let tombstone = Tombstone { digest: blob.digest, len: blob.content.len() as u64 };
-            out.copy(chain, kept_from, offset, &done)?;
+            out.copy(chain.source(), kept_from, offset, &done)?;
             kept_from = reader.offset();
             out.write_all(&tombstone_frame(tombstone, tag))?;
         }
-        out.copy(chain, kept_from, chain.len(), &done)
+        out.copy(chain.source(), kept_from, chain.bytes(), &done)
     }
 }
 

@@ -304,14 +304,7 @@ impl fmt::Display for Fault {
             }
             Fault::Lost { offset, bytes, events, unproven } => {
                 write!(f, "{bytes} bytes from byte {offset} are no record")?;
-                match events {
-                    Some((first, last)) => write!(f, "; {} lost", Were(*first, *last))?,
-                    None => f.write_str("; no event was lost")?,
-                }
-                match unproven {
-                    Some(seq) => write!(f, ", and nothing vouches for event {seq} any more"),
-                    None => Ok(()),
-                }
+                write_lost(f, *events, *unproven)
             }
             Fault::TornTail { offset, bytes } => {
                 write!(f, "the last {bytes} bytes, from byte {offset}, are no complete record")
@@ -343,6 +336,22 @@ impl fmt::Display for Fault {
                 f.write_str("the header says that this is a what-if, not a recording")
             }
         }
+    }
+}
+
+/// What the bytes that are no record mean for the events around them.
+fn write_lost(
+    f: &mut fmt::Formatter<'_>,
+    events: Option<(u64, u64)>,
+    unproven: Option<u64>,
+) -> fmt::Result {
+    match events {
+        Some((first, last)) => write!(f, "; {} lost", Were(first, last))?,
+        None => f.write_str("; no event was lost")?,
+    }
+    match unproven {
+        Some(seq) => write!(f, ", and nothing vouches for event {seq} any more"),
+        None => Ok(()),
     }
 }
 

@@ -16,6 +16,7 @@ mod report;
 mod scan;
 mod source;
 mod survey;
+mod verified;
 mod verify;
 
 pub use fault::{CheckpointField, Fault, SignatureFault};
@@ -24,4 +25,5 @@ pub use report::{
     Anchor, BlobCount, Depth, Head, Policy, Report, Signatures, Unmet, Verdict, VerifyError,
 };
 pub use source::{FileSource, Source, SourceReader};
+pub use verified::{Checked, VerifiedChain};
 pub use verify::{Options, verify};

@@ -32,6 +32,16 @@ impl Source for [u8] {
     }
 }
 
+impl Source for &[u8] {
+    fn len(&self) -> u64 {
+        <[u8]>::len(self) as u64
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        Source::read_at(*self, buffer, offset)
+    }
+}
+
 /// An open file with the length it had when the check began, so that a chain which is still being
 /// written gives one consistent answer.
 pub struct FileSource {

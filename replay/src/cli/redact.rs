@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
-use theater_verify::{Fault, Options, Report, Source, Verdict, verify};
+use theater_verify::{Checked, Fault, Options, Report, Source, Verdict, VerifiedChain};
 
 use crate::amount::{counted, size};
 use crate::cli::advised;
@@ -82,9 +82,9 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
             format!("theater-replay unpack {}", argument(&args.chain)),
         ));
     }
-    require_whole(&args.chain, &*chain, args.in_place, ui)?;
-    let progress = ui.progress(chain.len());
-    let plan = Plan::make(&*chain, &choice, |bytes| progress.set(bytes))?;
+    let chain = require_whole(&args.chain, &*chain, args.in_place, ui)?;
+    let progress = ui.progress(chain.bytes());
+    let plan = Plan::make(&chain, &choice, |bytes| progress.set(bytes))?;
     drop(progress);
     let target = match &args.out {
         // A link stays a link: what it points to is replaced.
@@ -93,8 +93,8 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     };
     if let Some(target) = target.as_ref().filter(|_| plan.count() > 0) {
         let mut out = Output::create(target, args.in_place || args.force)?;
-        let progress = ui.progress(chain.len());
-        plan.write(&*chain, &mut out, |bytes| progress.set(bytes))?;
+        let progress = ui.progress(chain.bytes());
+        plan.write(&chain, &mut out, |bytes| progress.set(bytes))?;
         drop(progress);
         out.finish()?;
     }
@@ -119,28 +119,33 @@ fn choice(args: &Args) -> anyhow::Result<Choice> {
 }
 
 /// Redaction rewrites the file, and must not hide damage that was there before.
-fn require_whole(path: &Path, chain: &dyn Source, in_place: bool, ui: &Ui) -> anyhow::Result<()> {
+fn require_whole<'s>(
+    path: &Path,
+    chain: &'s dyn Source,
+    in_place: bool,
+    ui: &Ui,
+) -> anyhow::Result<VerifiedChain<'s>> {
     let shown = path.display();
     let progress = ui.progress(chain.len());
     let set = |bytes| progress.set(bytes);
     let options = Options { progress: Some(&set), ..Options::default() };
-    let report = verify(chain, &options).with_context(|| format!("cannot check {shown}"))?;
+    let checked = Checked::new(chain, &options).with_context(|| format!("cannot check {shown}"))?;
     let recover = format!("theater-replay recover {} --close", argument(path));
-    if ends_torn(&report) {
-        return Err(advised(anyhow!("{shown} ends in the middle of a record"), recover));
-    }
-    match report.verdict() {
-        Verdict::Complete => Ok(()),
-        Verdict::Open if in_place => Err(advised(
+    if in_place && checked.report.verdict() == Verdict::Open {
+        return Err(advised(
             anyhow!("{shown} is open: a program may be writing to it"),
             format!("write a copy with -o FILE, or after a crash: {recover}"),
-        )),
-        Verdict::Open => Ok(()),
-        Verdict::Damaged | Verdict::Unmet => Err(advised(
+        ));
+    }
+    checked.whole().map_err(|report| {
+        if ends_torn(&report) {
+            return advised(anyhow!("{shown} ends in the middle of a record"), recover);
+        }
+        advised(
             anyhow!("{shown} is damaged; redacting it would blur what happened to it"),
             format!("theater-replay verify {}", argument(path)),
-        )),
-    }
+        )
+    })
 }
 
 fn ends_torn(report: &Report) -> bool {

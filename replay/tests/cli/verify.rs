@@ -43,16 +43,16 @@ fn a_quick_check_of_an_open_chain_looks_at_links() {
     scene.check(
         "verify open.chain --quick",
         &expect![[r#"
-        open  open.chain  35 events, 12.3 kB, head c3dcafd3@34
-          checked      every link
-          not shown    the form of records, and blobs
-                       unsigned: nothing shows who wrote this
-                       a complete rewrite cannot be excluded without --key or --expect-head
-                       still being written, crashed, or cut: cannot be told apart
-          head         c3dcafd3e1fd2fa93612ff8e53a43d72af7f153f47cf99303913e7013cbc3f00@34
-          try          theater-replay recover open.chain, if nothing writes to it any more
-        --- exit 3
-    "#]],
+            open  open.chain  35 events, 12.3 kB, head c3dcafd3@34
+              checked      every link, because --quick needs a chain that is closed and unredacted
+              not shown    the form of records, and blobs: leave out --quick
+                           unsigned: nothing shows who wrote this
+                           a complete rewrite cannot be excluded without --key or --expect-head
+                           still being written, crashed, or cut: cannot be told apart
+              head         c3dcafd3e1fd2fa93612ff8e53a43d72af7f153f47cf99303913e7013cbc3f00@34
+              try          theater-replay recover open.chain, if nothing writes to it any more
+            --- exit 3
+        "#]],
     );
 }
 
@@ -106,6 +106,7 @@ fn a_damaged_chain() {
               checked      every link, record, blob, tree and segment digest
               not shown    unsigned: nothing shows who wrote this
                            a complete rewrite cannot be excluded without --key or --expect-head
+                           what checkpoints and signatures say beyond the first fault
               fault        event 6: bit 0 of byte 565 was flipped: 0x81 should be 0x80
               fault        event 9 was removed before byte 709
               good up to   97bd80683faf6361cfefdd6cba091ac3d2bef3058a2e0798ba8a1a371684ab56@5

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use theater_record::{
-    About, Call, CheckpointPolicy, CloseReason, Event, Frame, Hash, IdentityKey, Lifecycle,
-    LifecycleState, MAGIC, Options, Outcome, Permission, Recorder, ResourceDrop, Return, Seed,
-    Sensitivity, TrapCode, Type, TypeId, Value, Values,
+    About, Call, CheckpointPolicy, Clock, CloseReason, Event, Frame, Hash, IdentityKey, Lifecycle,
+    LifecycleState, Log, MAGIC, Options, Outcome, Permission, Recorder, RecoverOptions, Recovery,
+    ResourceDrop, Return, Seed, Sensitivity, TrapCode, Type, TypeId, Value, Values,
 };
 
 /// A recorder into memory, with the memory.
@@ -81,6 +81,24 @@ pub(crate) fn all_kinds(seed: u8, options: Options) -> Vec<u8> {
     record_all_kinds(&mut recorder);
     recorder.close(CloseReason::Failed, "trap").unwrap();
     log.lock().unwrap().clone()
+}
+
+/// A closed chain with all kinds there are: the recorder crashed, and recovery closed the chain.
+pub(crate) fn all_kinds_recovered() -> Vec<u8> {
+    let (mut recorder, log) = recorder(1, short_segments(5));
+    record_all_kinds(&mut recorder);
+    drop(recorder);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("crashed.cbor");
+    let torn = [&log.lock().unwrap()[..], &[0xd8, 0x18, 0x58]].concat();
+    std::fs::write(&path, torn).unwrap();
+    let mut file = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+    let plan = Recovery::plan(&mut file).unwrap();
+    let options = RecoverOptions { close: true, identity: None };
+    let clock: Clock = Arc::new(|| 2_000);
+    let aside = || Ok(Box::new(std::io::sink()) as Box<dyn Log>);
+    plan.apply(&mut file, options, Seed::new([2; 32]), &clock, aside).unwrap();
+    std::fs::read(&path).unwrap()
 }
 
 /// A closed chain of calls with payloads of varying length.

@@ -1,6 +1,6 @@
 //! Whole chains are called whole, at every depth, with every number of threads.
 
-use theater_verify::{Anchor, Depth, Options, Policy, Report, Unmet, Verdict, verify};
+use theater_verify::{Anchor, Checked, Depth, Options, Policy, Report, Unmet, Verdict, verify};
 
 use crate::chains::{all_kinds, calls, hash_of, identity, records, short_segments, signed};
 
@@ -71,4 +71,30 @@ fn a_policy_that_holds_is_met_and_one_that_does_not_is_not() {
             ]
         ));
     }
+}
+
+#[test]
+fn only_a_sound_chain_or_its_good_start_gets_through_the_door() {
+    let chain = calls(3, 30, short_segments(8));
+    let records = records(&chain);
+    let source: &[u8] = &chain;
+    let options = Options::default();
+    let whole = Checked::new(&source, &options).unwrap().whole().unwrap();
+    assert_eq!((whole.head().seq, whole.bytes()), (records.len() as u64 - 1, chain.len() as u64));
+    let quick = Options { depth: Depth::Quick, ..Options::default() };
+    assert!(Checked::new(&source, &quick).unwrap().whole().is_err(), "not enough was looked at");
+
+    let mut damaged = chain.clone();
+    damaged[records[20].0 + 60] ^= 1;
+    let source: &[u8] = &damaged;
+    let refused = Checked::new(&source, &options).unwrap().whole();
+    assert_eq!(refused.map(|_| ()).unwrap_err().verdict(), Verdict::Damaged);
+    let start = Checked::new(&source, &options).unwrap().good_prefix().unwrap();
+    assert_eq!((start.head().seq, start.head().hash), (19, hash_of(&chain, records[19])));
+    let mut reader = start.reader().unwrap();
+    let mut read = 0;
+    while reader.read().unwrap().is_some() {
+        read += 1;
+    }
+    assert_eq!(read, 20);
 }

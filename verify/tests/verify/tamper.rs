@@ -1,11 +1,48 @@
 //! Every way to damage a small chain is noticed and located.
 
+use std::collections::BTreeSet;
+
+use theater_record::{Frame, FrameKind, Kind};
 use theater_verify::{
     Anchor, Depth, Fault, Options, Policy, SignatureFault, Unmet, Verdict, verify,
 };
 
-use crate::chains::{all_kinds, calls, identity, records, short_segments, signed};
+use crate::chains::{
+    all_kinds, all_kinds_recovered, calls, identity, records, short_segments, signed,
+};
 use crate::intact::{check, check_with};
+
+/// Every single removal, swap and copy, the header and the last record included, keeps a chain from
+/// being called complete. What exactly it is called is tested where there is only one answer.
+#[test]
+fn nothing_done_to_any_record_goes_unnoticed() {
+    let chain = all_kinds_recovered();
+    let records = records(&chain);
+    let piece = |at: usize| slice(&chain, &records, at, at + 1);
+    let built = |order: &[usize]| {
+        let mut built = chain[..records[0].0].to_vec();
+        order.iter().for_each(|at| built.extend(piece(*at)));
+        built
+    };
+    let order: Vec<usize> = (0..records.len()).collect();
+    assert_eq!(built(&order), chain);
+    for at in 0..order.len() {
+        let mut removed = order.clone();
+        removed.remove(at);
+        assert_ne!(check(&built(&removed)).verdict(), Verdict::Complete, "without event {at}");
+        for to in 0..order.len() {
+            let mut copied = order.clone();
+            copied.insert(to, at);
+            let report = check(&built(&copied));
+            assert_eq!(report.verdict(), Verdict::Damaged, "event {at} once more at {to}");
+            let mut swapped = order.clone();
+            swapped.swap(at, to);
+            let report = check(&built(&swapped));
+            let expected = if at == to { Verdict::Complete } else { Verdict::Damaged };
+            assert_eq!(report.verdict(), expected, "events {at} and {to} swapped");
+        }
+    }
+}
 
 /// The number of the event whose frame holds this byte.
 fn event_at(records: &[(usize, usize)], byte: usize) -> Option<u64> {
@@ -14,8 +51,10 @@ fn event_at(records: &[(usize, usize)], byte: usize) -> Option<u64> {
 
 #[test]
 fn every_flipped_bit_is_found_and_told_exactly() {
-    let chain = all_kinds(1, short_segments(5));
+    let chain = all_kinds_recovered();
     let records = records(&chain);
+    assert_eq!(check(&chain).verdict(), Verdict::Complete);
+    assert_eq!(kinds(&chain).len(), Kind::ALL.len(), "every kind of record is in it");
     let mut wrong = Vec::new();
     for byte in 0..chain.len() {
         for bit in 0..8 {
@@ -52,7 +91,7 @@ fn every_flipped_bit_is_found_and_told_exactly() {
 
 #[test]
 fn every_cut_leaves_an_open_chain_and_is_located() {
-    let chain = all_kinds(1, short_segments(5));
+    let chain = all_kinds_recovered();
     let records = records(&chain);
     for cut in 1..chain.len() {
         let report = check(&chain[..cut]);
@@ -71,19 +110,29 @@ fn start(chain: &[u8], records: &[(usize, usize)], at: usize) -> usize {
     records.get(at).map_or(chain.len(), |(start, _)| *start)
 }
 
-/// Checks one way to damage a chain of calls, for every place and several lengths.
+/// The numbers of the kinds that occur.
+fn kinds(chain: &[u8]) -> BTreeSet<u64> {
+    let kind = |(at, len): (usize, usize)| match Frame::parse(&chain[at..at + len])?.kind()? {
+        FrameKind::Record { kind, .. } => Some(kind),
+        FrameKind::Blob | FrameKind::Tombstone => None,
+    };
+    records(chain).into_iter().filter_map(kind).collect()
+}
+
+/// Checks one way to damage chains, for every place and several lengths.
 fn check_each(
     damage: impl Fn(&[u8], &[(usize, usize)], usize, usize) -> Vec<u8>,
     expected: impl Fn(&[u8], &[(usize, usize)], usize, usize) -> Fault,
 ) {
-    let chain = calls(3, 30, short_segments(8));
-    let records = records(&chain);
-    for from in 1..records.len() - 4 {
-        for to in [from + 1, from + 2, from + 3] {
-            let damaged = damage(&chain, &records, from, to);
-            let report = check(&damaged);
-            assert_eq!(report.faults, [expected(&chain, &records, from, to)], "{from}..{to}");
-            assert_eq!(report.verdict(), Verdict::Damaged);
+    for chain in [calls(3, 30, short_segments(8)), all_kinds_recovered()] {
+        let records = records(&chain);
+        for from in 1..records.len() - 4 {
+            for to in [from + 1, from + 2, from + 3] {
+                let damaged = damage(&chain, &records, from, to);
+                let report = check(&damaged);
+                assert_eq!(report.faults, [expected(&chain, &records, from, to)], "{from}..{to}");
+                assert_eq!(report.verdict(), Verdict::Damaged);
+            }
         }
     }
 }
