@@ -286,10 +286,27 @@ impl<'a> Decoder<'a> {
     #[inline]
     pub fn item(&mut self) -> Result<&'a [u8], CborError> {
         let start = self.at;
+        let mut left = self.walk_one()?;
+        // Most items are flat. Only those that are not pay for keeping track of levels.
+        while left > 0 {
+            let opened = self.walk_one()?;
+            if opened > 0 {
+                self.walk_nested(left, opened)?;
+                break;
+            }
+            left -= 1;
+        }
+        Ok(&self.bytes[start..self.at])
+    }
+
+    /// Walks to the end of an item in which `left` items are due, the first of which has just been
+    /// found to hold `opened` items itself.
+    fn walk_nested(&mut self, left: u64, opened: u64) -> Result<(), CborError> {
         // How many items are still due at each open level.
-        let mut due = [0u64; NESTING_DEPTH_MAX];
-        let mut depth = 0;
-        loop {
+        let mut due = [0; NESTING_DEPTH_MAX];
+        (due[0], due[1]) = (left, opened);
+        let mut depth = 2;
+        while depth > 0 {
             let opened = self.walk_one()?;
             if opened > 0 {
                 if depth == NESTING_DEPTH_MAX {
@@ -306,10 +323,8 @@ impl<'a> Decoder<'a> {
                 }
                 depth -= 1;
             }
-            if depth == 0 {
-                return Ok(&self.bytes[start..self.at]);
-            }
         }
+        Ok(())
     }
 
     /// Walks over one head and its string, and returns how many nested items it announces.

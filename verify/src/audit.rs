@@ -1,20 +1,16 @@
 //! Checks what checkpoints and the close record say about the chain, as far as its links hold.
 
 use theater_record::{
-    Checkpoint, CheckpointLog, Close, Event, FORMAT_VERSION, Frame, Hash, Header, Kind, Origin,
+    Checkpoint, CheckpointLog, Close, Event, FORMAT_VERSION, Frame, Header, Kind, Origin,
     PublicKey, Reader, Recover, Stored,
 };
 
 use crate::fault::{CheckpointField, Fault, SignatureFault};
 use crate::heal::has_own_digest;
 use crate::job::Job;
-use crate::lanes::Lanes;
+use crate::leaves::Leaves;
+use crate::piece::{Detail, Mark, Since};
 use crate::report::{BlobCount, Depth, Signatures, VerifyError};
-use crate::scan::{Detail, Mark, Since};
-
-/// Leaves of a segment are gathered up to this many before their subtree is computed. A power of
-/// two, so that the subtree is a whole one.
-const LEAVES_MAX: usize = 1 << 16;
 
 /// Follows the records of a chain from the header on.
 pub(crate) struct Auditor {
@@ -39,7 +35,6 @@ pub(crate) struct Auditor {
     durable: Option<u64>,
     /// Whether blobs were removed or lost, which moves everything after them.
     shifted: bool,
-    lanes: Lanes,
 }
 
 /// The segment that is being followed.
@@ -48,9 +43,7 @@ struct Segment {
     first_seq: u64,
     offset: u64,
     since: Since,
-    leaves: Vec<Hash>,
-    /// Roots of whole subtrees of `LEAVES_MAX` leaves each, combined as RFC 6962 does.
-    subtrees: Vec<Hash>,
+    leaves: Leaves,
 }
 
 impl Auditor {
@@ -72,7 +65,6 @@ impl Auditor {
             last_checkpoint: None,
             durable: None,
             shifted: false,
-            lanes: Lanes::new(),
         }
     }
 
@@ -82,14 +74,14 @@ impl Auditor {
         for mark in &detail.marks {
             let upto = (mark.seq - first_seq) as usize;
             if self.depth >= Depth::Structure {
-                self.add_leaves(&detail.leaves[from..upto]);
+                self.segment.leaves.push(&detail.leaves, from..upto);
                 from = upto;
             }
             self.add(mark.before);
             self.take_mark(mark);
         }
         if self.depth >= Depth::Structure {
-            self.add_leaves(&detail.leaves[from..]);
+            self.segment.leaves.push(&detail.leaves, from..detail.leaves.len());
         }
         self.add(detail.tail);
     }
@@ -98,17 +90,6 @@ impl Auditor {
         self.record_bytes += since.record_bytes;
         self.blobs.add(since.blobs);
         self.segment.since.add(since);
-    }
-
-    fn add_leaves(&mut self, mut leaves: &[Hash]) {
-        let segment = &mut self.segment;
-        while segment.leaves.len() + leaves.len() > LEAVES_MAX {
-            let (fill, rest) = leaves.split_at(LEAVES_MAX - segment.leaves.len());
-            segment.leaves.extend_from_slice(fill);
-            segment.subtrees.push(root(&self.lanes, std::mem::take(&mut segment.leaves)));
-            leaves = rest;
-        }
-        segment.leaves.extend_from_slice(leaves);
     }
 
     fn take_mark(&mut self, mark: &Mark) {
@@ -168,7 +149,12 @@ impl Auditor {
             self.compare(mark, CheckpointField::LogRoot, checkpoint.log_root == self.log.root());
         }
         if self.depth >= Depth::Structure {
-            self.check_root(mark, checkpoint.segment_root);
+            self.jobs.push(Job::Root {
+                seq: mark.seq,
+                offset: mark.offset,
+                leaves: std::mem::take(&mut self.segment.leaves),
+                expected: checkpoint.segment_root,
+            });
         }
         if matches!(self.depth, Depth::Quick | Depth::Full) {
             self.jobs.push(Job::Digest {
@@ -238,16 +224,6 @@ impl Auditor {
         self.key = recover.next_key;
     }
 
-    fn check_root(&mut self, mark: &Mark, expected: Hash) {
-        let mut leaves = std::mem::take(&mut self.segment.leaves);
-        if !self.segment.subtrees.is_empty() {
-            let mut nodes = std::mem::take(&mut self.segment.subtrees);
-            nodes.extend((!leaves.is_empty()).then(|| root(&self.lanes, leaves)));
-            leaves = nodes;
-        }
-        self.jobs.push(Job::Root { seq: mark.seq, offset: mark.offset, leaves, expected });
-    }
-
     fn check_blob_count(&mut self, mark: &Mark, expected: u64, found: BlobCount) {
         let (seq, offset) = (mark.seq, mark.offset);
         let there = found.present + found.redacted;
@@ -300,14 +276,6 @@ impl Auditor {
         let (seq, offset) = (mark.seq, mark.offset);
         self.faults.push(Fault::Signature { seq, offset, problem });
     }
-}
-
-/// The root of a tree, level by level.
-pub(crate) fn root(lanes: &Lanes, mut nodes: Vec<Hash>) -> Hash {
-    while nodes.len() > 1 {
-        lanes.tree_level(&mut nodes);
-    }
-    nodes.first().copied().unwrap_or(Hash::ZERO)
 }
 
 fn verifies(key: PublicKey, mark: &Mark) -> bool {

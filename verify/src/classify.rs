@@ -11,8 +11,9 @@ use theater_record::{Frame, FrameKind, Hash, Kind, record_hash};
 
 use crate::fault::Fault;
 use crate::heal::{Goal, Healer, Place, has_own_digest};
+use crate::piece::{Piece, Run};
 use crate::report::VerifyError;
-use crate::scan::{Piece, Run, read_range};
+use crate::scan::read_range;
 use crate::source::Source;
 
 /// Gaps larger than this are not searched for the hash of the record before them.

@@ -4,9 +4,8 @@ use std::io::Read;
 
 use theater_record::{Frame, FrameKind, Hash, Kind, PublicKey, ReadError, Reader, SegmentHasher};
 
-use crate::audit::root;
 use crate::fault::{CheckpointField, Fault, SignatureFault};
-use crate::lanes::Lanes;
+use crate::leaves::Leaves;
 use crate::report::VerifyError;
 use crate::source::{Source, SourceReader};
 
@@ -18,7 +17,7 @@ const READ_BYTES: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) enum Job {
     /// Does the tree over these leaves have this root?
-    Root { seq: u64, offset: u64, leaves: Vec<Hash>, expected: Hash },
+    Root { seq: u64, offset: u64, leaves: Leaves, expected: Hash },
     /// Do the segment's bytes have this digest? The segment ends where the checkpoint starts.
     Digest { seq: u64, offset: u64, start: u64, has_blobs: bool, expected: Hash },
     /// Is the record signed by this key?
@@ -40,11 +39,7 @@ impl Job {
         Ok(match self {
             Job::Root { seq, offset, leaves, expected } => {
                 let field = CheckpointField::SegmentRoot;
-                (root(&Lanes::new(), leaves) != expected).then_some(Fault::Contradicted {
-                    seq,
-                    offset,
-                    field,
-                })
+                (leaves.root() != expected).then_some(Fault::Contradicted { seq, offset, field })
             }
             Job::Digest { seq, offset, start, has_blobs, expected } => {
                 let field = CheckpointField::SegmentDigest;

@@ -24,7 +24,6 @@ const DERIVE_KEY_MATERIAL: u8 = 1 << 6;
 pub(crate) struct Lanes {
     platform: Platform,
     record_key: [u32; 8],
-    node_key: [u32; 8],
     /// For each number of blocks, the positions of the frames that wait for a full batch.
     waiting: Vec<Vec<u32>>,
     padded: Vec<u8>,
@@ -39,7 +38,6 @@ impl Lanes {
         Lanes {
             platform,
             record_key: words(record_hash_key()),
-            node_key: words(node_hash_key()),
             waiting: vec![Vec::new(); BLOCKS_MAX + 1],
             padded: vec![0; LANES * BLOCKS_MAX * BLOCK_BYTES],
         }
@@ -70,29 +68,6 @@ impl Lanes {
                 self.flush(blocks, data, spans, hashes);
             }
         }
-    }
-
-    /// Replaces each pair of nodes by its parent. An odd node at the end moves up unchanged.
-    pub(crate) fn tree_level(&self, nodes: &mut Vec<Hash>) {
-        let (pairs, odd) = (nodes.len() / 2, nodes.len() % 2);
-        let mut input = [0; LANES * BLOCK_BYTES];
-        let mut output = [0; LANES * 32];
-        for first in (0..pairs).step_by(LANES) {
-            let lanes = LANES.min(pairs - first);
-            for (lane, pair) in nodes[2 * first..2 * (first + lanes)].chunks_exact(2).enumerate() {
-                input[lane * BLOCK_BYTES..][..32].copy_from_slice(&pair[0].0);
-                input[lane * BLOCK_BYTES + 32..][..32].copy_from_slice(&pair[1].0);
-            }
-            let input = &input[..lanes * BLOCK_BYTES];
-            hash_many::<BLOCK_BYTES>(self.platform, input, &self.node_key, &mut output);
-            for (lane, hash) in output.chunks_exact(32).take(lanes).enumerate() {
-                nodes[first + lane] = Hash::from_slice(hash);
-            }
-        }
-        if odd == 1 {
-            nodes[pairs] = nodes[2 * pairs];
-        }
-        nodes.truncate(pairs + odd);
     }
 
     fn flush(&mut self, blocks: usize, data: &[u8], spans: &[(u32, u32)], hashes: &mut [Hash]) {
@@ -133,6 +108,38 @@ impl Lanes {
         self.waiting[blocks] = waiting;
         self.waiting[blocks].clear();
     }
+}
+
+/// The root of a tree, level by level. The root of one leaf is the leaf; of none, zero.
+pub(crate) fn tree_root(mut nodes: Vec<Hash>) -> Hash {
+    let (platform, key) = (Platform::detect(), words(node_hash_key()));
+    while nodes.len() > 1 {
+        tree_level(platform, &key, &mut nodes);
+    }
+    nodes.first().copied().unwrap_or(Hash::ZERO)
+}
+
+/// Replaces each pair of nodes by its parent. An odd node at the end moves up unchanged.
+fn tree_level(platform: Platform, key: &[u32; 8], nodes: &mut Vec<Hash>) {
+    let (pairs, odd) = (nodes.len() / 2, nodes.len() % 2);
+    let mut input = [0; LANES * BLOCK_BYTES];
+    let mut output = [0; LANES * 32];
+    for first in (0..pairs).step_by(LANES) {
+        let lanes = LANES.min(pairs - first);
+        for (lane, pair) in nodes[2 * first..2 * (first + lanes)].chunks_exact(2).enumerate() {
+            input[lane * BLOCK_BYTES..][..32].copy_from_slice(&pair[0].0);
+            input[lane * BLOCK_BYTES + 32..][..32].copy_from_slice(&pair[1].0);
+        }
+        let input = &input[..lanes * BLOCK_BYTES];
+        hash_many::<BLOCK_BYTES>(platform, input, key, &mut output);
+        for (lane, hash) in output.chunks_exact(32).take(lanes).enumerate() {
+            nodes[first + lane] = Hash::from_slice(hash);
+        }
+    }
+    if odd == 1 {
+        nodes[pairs] = nodes[2 * pairs];
+    }
+    nodes.truncate(pairs + odd);
 }
 
 /// Hashes inputs of `N` bytes that stand one after another.
@@ -201,11 +208,7 @@ mod tests {
         for count in 1..200usize {
             let leaves: Vec<Hash> =
                 (0..count).map(|at| Hash(*blake3::hash(&at.to_le_bytes()).as_bytes())).collect();
-            let mut nodes = leaves.clone();
-            while nodes.len() > 1 {
-                Lanes::new().tree_level(&mut nodes);
-            }
-            assert_eq!(nodes[0], segment_root(leaves), "{count} leaves");
+            assert_eq!(tree_root(leaves.clone()), segment_root(leaves), "{count} leaves");
         }
     }
 }

@@ -9,6 +9,8 @@ mod fault;
 mod heal;
 mod job;
 mod lanes;
+mod leaves;
+mod piece;
 mod policy;
 mod proof;
 mod quick;

@@ -12,9 +12,10 @@ use theater_record::{
 use crate::audit::Auditor;
 use crate::fault::Fault;
 use crate::heal::has_own_digest;
+use crate::piece::{Detail, Mark, Since};
 use crate::policy::unmet;
 use crate::report::{Depth, Head, Report, VerifyError};
-use crate::scan::{Detail, Mark, Since, is_well_formed, read_range};
+use crate::scan::{is_well_formed, read_range};
 use crate::source::Source;
 use crate::verify::Options;
 

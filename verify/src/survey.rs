@@ -8,8 +8,9 @@ use theater_record::{Kind, MAGIC};
 use crate::audit::Auditor;
 use crate::fault::Fault;
 use crate::job::Job;
+use crate::piece::{Detail, Piece, Run, Stretch};
 use crate::report::{BlobCount, Depth, VerifyError};
-use crate::scan::{Detail, Piece, Run, Scanner, Start, Stretch};
+use crate::scan::{Scanner, Start};
 use crate::source::Source;
 
 /// How large a stretch is unless a test says otherwise.

@@ -5,10 +5,11 @@ use theater_record::{Frame, FrameKind, Hash, Kind, MAGIC, Record, record_hash};
 use crate::classify::{classify, find_record};
 use crate::fault::{CheckpointField, Fault};
 use crate::heal::{Goal, Healer, Place};
+use crate::piece::{Piece, Run};
 use crate::policy::unmet;
 use crate::quick::quick;
 use crate::report::{Depth, Head, Policy, Report, VerifyError};
-use crate::scan::{Piece, Run, is_well_formed, read_range};
+use crate::scan::{is_well_formed, read_range};
 use crate::source::Source;
 use crate::survey::{STRETCH_BYTES, STRETCH_BYTES_MAX, Survey, survey};
 
