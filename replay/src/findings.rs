@@ -120,6 +120,9 @@ pub(crate) fn advice(report: &Report, chain: &Path) -> Option<String> {
     let chain = argument(chain);
     match report.verdict() {
         Verdict::Complete => None,
+        Verdict::Open if report.faults.is_empty() => Some(format!(
+            "theater-replay recover {chain} --close, if nothing will write to it any more"
+        )),
         Verdict::Open => {
             Some(format!("theater-replay recover {chain}, if nothing writes to it any more"))
         }

@@ -17,7 +17,7 @@ use crate::scan::read_range;
 use crate::source::Source;
 
 /// Gaps larger than this are not searched for the hash of the record before them.
-const GAP_SEARCH_BYTES_MAX: u64 = 64 << 20;
+const GAP_SEARCH_BYTES_MAX: u64 = 16 << 20;
 /// How many records may be looked up to tell copies from strangers.
 const LOOKUPS_MAX: u32 = 4096;
 

@@ -50,7 +50,7 @@ fn a_quick_check_of_an_open_chain_looks_at_links() {
                            a complete rewrite cannot be excluded without --key or --expect-head
                            still being written, crashed, or cut: cannot be told apart
               head         c3dcafd3e1fd2fa93612ff8e53a43d72af7f153f47cf99303913e7013cbc3f00@34
-              try          theater-replay recover open.chain, if nothing writes to it any more
+              try          theater-replay recover open.chain --close, if nothing will write to it any more
             --- exit 3
         "#]],
     );
@@ -64,15 +64,15 @@ fn an_open_chain() {
     scene.check(
         "verify open.chain",
         &expect![[r#"
-        open  open.chain  35 events, 12.3 kB, head c3dcafd3@34
-          checked      every link, record, blob, tree and segment digest
-          not shown    unsigned: nothing shows who wrote this
-                       a complete rewrite cannot be excluded without --key or --expect-head
-                       still being written, crashed, or cut: cannot be told apart
-          head         c3dcafd3e1fd2fa93612ff8e53a43d72af7f153f47cf99303913e7013cbc3f00@34
-          try          theater-replay recover open.chain, if nothing writes to it any more
-        --- exit 3
-    "#]],
+            open  open.chain  35 events, 12.3 kB, head c3dcafd3@34
+              checked      every link, record, blob, tree and segment digest
+              not shown    unsigned: nothing shows who wrote this
+                           a complete rewrite cannot be excluded without --key or --expect-head
+                           still being written, crashed, or cut: cannot be told apart
+              head         c3dcafd3e1fd2fa93612ff8e53a43d72af7f153f47cf99303913e7013cbc3f00@34
+              try          theater-replay recover open.chain --close, if nothing will write to it any more
+            --- exit 3
+        "#]],
     );
     scene.write("torn.chain", &bytes[..bytes.len() - 3]);
     scene.check(
