@@ -210,7 +210,8 @@ impl<R: Read> Reader<R> {
     }
 }
 
-fn stored(frame: Frame<'_>, offset: u64) -> Result<Stored<'_>, ReadError> {
+/// Checks the form of a frame.
+pub(crate) fn stored(frame: Frame<'_>, offset: u64) -> Result<Stored<'_>, ReadError> {
     let malformed = |source| ReadError::Malformed { offset, source };
     let bytes = frame.bytes().len() as u64;
     match frame.kind() {

@@ -5,29 +5,28 @@
 //! calls durable is not the work of a crash and is never repaired here.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use memchr::memmem;
 
 use crate::codec::decode_body;
-use crate::event::{Close, CloseReason, Event, Header, Kind, Recover};
+use crate::event::{CloseReason, Event, Header, Kind, Recover};
 use crate::frame::{Frame, FrameKind, sync_pattern};
-use crate::hash::{Hash, close_digest};
+use crate::hash::Hash;
 use crate::ledger::{Keys, Ledger};
 use crate::log::Log;
-use crate::reader::{ReadError, Reader, Record, Stored};
+use crate::reader::ReadError;
 use crate::recorder::Clock;
-use crate::sign::{DIGEST_FIELD_BYTES, IdentityKey, Seed, Signature};
+use crate::sign::{IdentityKey, Seed, Signature};
+
+mod scan;
+
+use scan::Scan;
 
 /// How much is read at a time while looking through or copying a tail.
 const CHUNK_BYTES: usize = 1 << 20;
 /// A checkpoint or close record fits into this many bytes unless somebody made it long.
 const CLAIM_BYTES: usize = 64 << 10;
-
-/// The start of a frame up to and including its 32-byte field.
-const FRAME_START_BYTES: u64 = 7 + 40;
-/// The unit in which disks lose what was not synced.
-const SECTOR_BYTES: u64 = 512;
 
 /// Why a chain cannot be recovered.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +37,8 @@ pub enum RecoverError {
     /// The chain could not be read or written.
     #[error("the chain could not be recovered")]
     Io(#[from] io::Error),
-    /// Not even the header is whole.
+    /// Not even the header is whole, or nothing tells that it is: it stands alone, carries no
+    /// signature, and has zeros where a sector may have been lost.
     #[error("there is no whole header, so there is nothing to recover")]
     NoHeader,
     /// Something is damaged that was on disk before the crash.
@@ -95,8 +95,7 @@ impl Recovery {
         let len = file.seek(SeekFrom::End(0))?;
         let (mut scan, mut keep) = Scan::run(file, len)?;
         if !scan.is_last_trusted(file, keep)? {
-            let before_last = scan.last_record.0;
-            (scan, keep) = Scan::run(file, before_last)?;
+            (scan, keep) = Scan::run(file, scan.last_offset())?;
         }
         let (Some(header), Some(ledger)) = (scan.header, scan.ledger) else {
             return Err(RecoverError::NoHeader);
@@ -124,7 +123,8 @@ impl Recovery {
     }
 
     /// Carries the recovery out: sets the torn tail aside, then replaces it by a recover record
-    /// and a checkpoint. `aside` is asked for a log only if there are bytes to set aside.
+    /// and a checkpoint. `aside` is asked for a log only if there are bytes to set aside; it must
+    /// be a new one each time.
     ///
     /// A crash at any moment leaves a chain that can be recovered again, and loses nothing.
     pub fn apply(
@@ -140,12 +140,13 @@ impl Recovery {
         }
         let signed = self.header.first_key.is_some();
         let mut keys = if signed { Keys::signing(seed) } else { Keys::unsigned(seed) };
-        let mut tail = Vec::new();
-        let discarded_digest = if self.torn > 0 {
-            set_aside(file, self.keep, aside()?.as_mut())?
-        } else {
-            Hash(*blake3::hash(&[]).as_bytes())
-        };
+        let mut discarded_digest = Hash(*blake3::hash(&[]).as_bytes());
+        if self.torn > 0 {
+            discarded_digest = set_aside(file, self.keep, aside()?.as_mut())?;
+            // Nothing of the tail may show through if what replaces it is lost in turn.
+            file.set_len(self.keep)?;
+            file.sync_all()?;
+        }
         let event = Event::Recover(Box::new(Recover {
             discarded_bytes: self.torn,
             discarded_digest,
@@ -154,148 +155,26 @@ impl Recovery {
             signature: options.identity.as_ref().map(|_| Signature([0; 64])),
         }));
         let identity = options.identity.as_ref().map(IdentityKey::key);
+        file.seek(SeekFrom::Start(self.keep))?;
         let frame = self.ledger.signed_frame(&event, identity);
-        self.add(Kind::Recover, &frame, &mut tail);
+        self.append(file, Kind::Recover, &frame)?;
         let frame = self.ledger.checkpoint_frame(clock(), &mut keys);
-        self.add(Kind::Checkpoint, &frame, &mut tail);
+        self.append(file, Kind::Checkpoint, &frame)?;
+        Log::sync(file)?;
         if options.close {
             let frame = self.ledger.close_frame(CloseReason::Recovered, "", clock(), &mut keys);
-            self.add(Kind::Close, &frame, &mut tail);
+            self.append(file, Kind::Close, &frame)?;
+            Log::sync(file)?;
         }
-        file.seek(SeekFrom::Start(self.keep))?;
-        file.write_all(&tail)?;
-        file.set_len(self.keep + tail.len() as u64)?;
-        file.sync_all()?;
         // The identity key is needed no longer; dropping it erases it.
         drop(options);
         Ok(())
     }
 
-    fn add(&mut self, kind: Kind, frame: &[u8], tail: &mut Vec<u8>) {
+    fn append(&mut self, file: &mut File, kind: Kind, frame: &[u8]) -> io::Result<()> {
         self.ledger.add_record(frame, kind);
-        tail.extend_from_slice(frame);
+        Log::append(file, frame)
     }
-}
-
-/// Follows the links of a chain for as long as they hold.
-#[derive(Default)]
-struct Scan {
-    header: Option<Header>,
-    ledger: Option<Ledger>,
-    /// The kinds of the last two records.
-    last: [Option<Kind>; 2],
-    /// Where the last record starts, and its bytes.
-    last_record: (u64, Vec<u8>),
-}
-
-impl Scan {
-    /// Follows the chain up to `end` or the first frame that does not belong where it stands.
-    /// Returns where that is.
-    fn run(file: &mut (impl Read + Seek), end: u64) -> Result<(Scan, u64), RecoverError> {
-        let mut scan = Scan::default();
-        file.rewind()?;
-        let mut reader = Reader::new(file.by_ref().take(end))?;
-        loop {
-            let offset = reader.offset();
-            match reader.read() {
-                Ok(Some(stored)) if scan.take(&stored) => {}
-                Ok(_)
-                | Err(
-                    ReadError::Torn { .. }
-                    | ReadError::NotAFrame { .. }
-                    | ReadError::Malformed { .. },
-                ) => return Ok((scan, offset)),
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    /// Whether the last record can be what was written.
-    ///
-    /// Records are vouched for by those that follow them; for the last one there is only the
-    /// start of the frame that broke off behind it, if that is long enough to carry its hash. If
-    /// there is nothing at all, a machine that lost power may have lost any sector that was not
-    /// synced, which then reads as zeros.
-    fn is_last_trusted(
-        &self,
-        file: &mut (impl Read + Seek),
-        keep: u64,
-    ) -> Result<bool, RecoverError> {
-        let Some(ledger) = &self.ledger else { return Ok(true) };
-        if self.last[1] == Some(Kind::Close) {
-            return Ok(true);
-        }
-        let mut next = Vec::new();
-        file.seek(SeekFrom::Start(keep))?;
-        file.by_ref().take(FRAME_START_BYTES).read_to_end(&mut next)?;
-        if let Some(claimed) = Frame::claimed_prev(&next)
-            && ledger.place().tag == claimed.0
-        {
-            return Ok(claimed.1 == ledger.head());
-        }
-        let (offset, bytes) = &self.last_record;
-        let to_boundary = (SECTOR_BYTES - offset % SECTOR_BYTES) as usize;
-        let (first, rest) = bytes.split_at(to_boundary.min(bytes.len()));
-        let lost = |part: &[u8]| part.iter().all(|byte| *byte == 0);
-        Ok(!lost(first) && !rest.chunks(SECTOR_BYTES as usize).any(lost))
-    }
-
-    /// Takes the next frame if it belongs where it stands.
-    fn take(&mut self, stored: &Stored<'_>) -> bool {
-        if self.last[1] == Some(Kind::Close) {
-            return false;
-        }
-        match stored {
-            Stored::Record(record) => self.take_record(record),
-            Stored::Blob { blob, bytes, .. } => blob.is_intact() && self.add_blob(*bytes),
-            Stored::Tombstone { bytes, .. } => self.add_blob(*bytes),
-        }
-    }
-
-    fn take_record(&mut self, record: &Record<'_>) -> bool {
-        let Ok(event) = record.event() else { return false };
-        if let Event::Close(close) = &event
-            && !is_whole(close, record.frame.body())
-        {
-            return false;
-        }
-        if let (None, Event::Header(header)) = (&self.ledger, &event)
-            && record.seq == 0
-            && record.prev() == Hash::ZERO
-            && record.frame.tag() == header.chain_id.tag()
-        {
-            self.ledger = Some(Ledger::new(header.chain_id.tag()));
-            self.header = Some((**header).clone());
-        }
-        let Some(ledger) = &mut self.ledger else { return false };
-        let place = ledger.place();
-        let follows = record.prev() == place.prev
-            && record.seq == place.seq
-            && record.frame.tag() == place.tag;
-        if follows {
-            ledger.add_record(record.frame.bytes(), record.kind);
-            if let Event::Checkpoint(checkpoint) = event
-                && let Some(durable) = checkpoint.durable_seq
-            {
-                ledger.set_durable(durable);
-            }
-            self.last = [self.last[1], Some(record.kind)];
-            self.last_record = (record.offset, record.frame.bytes().to_vec());
-        }
-        follows
-    }
-
-    fn add_blob(&mut self, bytes: u64) -> bool {
-        self.ledger.as_mut().is_some_and(|ledger| {
-            ledger.add_blob(bytes);
-            true
-        })
-    }
-}
-
-/// Whether all of a close record was written; it carries a digest of itself.
-fn is_whole(close: &Close, body: &[u8]) -> bool {
-    close_digest(&body[..body.len() - DIGEST_FIELD_BYTES]) == close.digest
 }
 
 /// Looks through the tail for a record that says the first damaged event was on disk.
@@ -337,6 +216,7 @@ fn refuse_corruption(
 /// The number of the checkpoint or close record around this hit of the pattern, and the event
 /// that it says was on disk.
 fn claim_at(window: &[u8], hit: usize) -> Option<(u64, u64)> {
+    // Where a frame starts depends on how long the head of its body is.
     let frame = [5, 6, 8]
         .into_iter()
         .find_map(|head| Frame::parse(window.get(hit.checked_sub(head)?..)?))?;
