@@ -23,6 +23,9 @@ use crate::types::{Type, TypeDef, TypeId};
 use crate::value::Values;
 use crate::writer::Writer;
 
+/// More than a close record takes besides its detail.
+const CLOSE_BYTES_MAX: usize = 1 << 10;
+
 /// Tells nanoseconds since the Unix epoch. Handed in, so that a test can hold time still.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
@@ -152,8 +155,12 @@ impl Recorder {
         if frame.len() > BODY_BYTES_MAX {
             return Err(RecordError::TooLarge { bytes: frame.len() });
         }
-        let start = [&MAGIC[..], &frame, &blobs.bytes].concat();
-        log.append(&start).and_then(|()| log.sync()).map_err(|e| RecordError::Log(Arc::new(e)))?;
+        let start = [&MAGIC[..], &frame].concat();
+        write_durably(&mut log, &start)?;
+        // Only what stands behind the header can tell recovery that all of it is on disk.
+        if !blobs.bytes.is_empty() {
+            write_durably(&mut log, &blobs.bytes)?;
+        }
         ledger.add_record(&frame, Kind::Header);
         ledger.set_durable(0);
         blobs.each(|frame| ledger.add_blob(frame.len() as u64));
@@ -239,6 +246,10 @@ impl Recorder {
 
     /// Writes a last checkpoint and the close record, and returns once they are on disk.
     pub fn close(mut self, reason: CloseReason, detail: &str) -> Result<Tip, RecordError> {
+        let bytes = CLOSE_BYTES_MAX + detail.len();
+        if bytes > BODY_BYTES_MAX {
+            return Err(RecordError::TooLarge { bytes });
+        }
         self.flush()?;
         let seq = self.queue.command(Command::Close(reason, detail.to_owned()))?;
         self.queue.wait_durable(seq)?;
@@ -313,6 +324,10 @@ impl Drop for Recorder {
             let _ = writer.join();
         }
     }
+}
+
+fn write_durably(log: &mut impl Log, bytes: &[u8]) -> Result<(), RecordError> {
+    log.append(bytes).and_then(|()| log.sync()).map_err(|error| RecordError::Log(Arc::new(error)))
 }
 
 fn header(
