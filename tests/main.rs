@@ -1,7 +1,14 @@
 //! Tests of the project as a whole, in reading order.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
+
 mod tidy;
 
 mod corpus;
 
 mod python;
+
+mod crash;
+mod crash_fault;
+mod crash_kill;
+mod crash_log;
