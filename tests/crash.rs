@@ -74,7 +74,7 @@ impl Numbered {
 
     /// Appends the next event and returns how many there are now.
     pub(crate) fn append(&mut self) -> Result<u64, RecordError> {
-        let args = Values::of(&[Value::U64(self.next), Value::Bytes(payload(self.next))]);
+        let args = Values::of(&[Value::U64(self.next), Value::Bytes(payload(self.next))]).unwrap();
         let call = Call { function: self.function, args, fuel: None };
         self.recorder.append(&Event::ImportCall(call))?;
         self.next += 1;

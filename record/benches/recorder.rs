@@ -65,7 +65,11 @@ fn call(function: theater_record::FunctionId, payload: usize, at: u64) -> Event 
     let number = at.to_le_bytes();
     let len = number.len().min(payload);
     bytes[..len].copy_from_slice(&number[..len]);
-    Event::ImportCall(Call { function, args: Values::of(&[Value::Bytes(bytes)]), fuel: None })
+    Event::ImportCall(Call {
+        function,
+        args: Values::of(&[Value::Bytes(bytes)]).unwrap(),
+        fuel: None,
+    })
 }
 
 /// What making the events alone costs.

@@ -57,10 +57,10 @@ fn record(recorder: &mut Recorder, wish: &Wish) -> Result<(), Box<dyn std::error
         noise.fill(&mut payload);
         let payload = Value::Bytes(payload.clone());
         let event = if at % 2 == 0 {
-            let args = Values::of(&[Value::U64(at), payload]);
+            let args = Values::of(&[Value::U64(at), payload])?;
             Event::ImportCall(Call { function: read, args, fuel: None })
         } else {
-            let outcome = Outcome::Returned(Values::of(&[payload]));
+            let outcome = Outcome::Returned(Values::of(&[payload])?);
             Event::ImportReturn(Return { function: read, outcome, fuel: None })
         };
         recorder.append(&event)?;

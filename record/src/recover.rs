@@ -140,6 +140,31 @@ impl Recovery {
         }
         let signed = self.header.first_key.is_some();
         let mut keys = if signed { Keys::signing(seed) } else { Keys::unsigned(seed) };
+        // An unsigned chain that was recovered before has all it needs to be closed. The key of a
+        // signed one is lost again each time, so it needs another.
+        if signed || !self.recovered {
+            self.write_recovery(file, options.identity.as_ref(), &mut keys, clock, aside)?;
+        }
+        if options.close {
+            file.seek(SeekFrom::End(0))?;
+            let frame = self.ledger.close_frame(CloseReason::Recovered, "", clock(), &mut keys);
+            self.append(file, Kind::Close, &frame)?;
+            Log::sync(file)?;
+        }
+        // The identity key is needed no longer; dropping it erases it.
+        drop(options);
+        Ok(())
+    }
+
+    /// Sets the torn tail aside and writes the recover record and a checkpoint in its place.
+    fn write_recovery(
+        &mut self,
+        file: &mut File,
+        identity: Option<&IdentityKey>,
+        keys: &mut Keys,
+        clock: &Clock,
+        aside: impl FnOnce() -> io::Result<Box<dyn Log>>,
+    ) -> Result<(), RecoverError> {
         let mut discarded_digest = Hash(*blake3::hash(&[]).as_bytes());
         if self.torn > 0 {
             discarded_digest = set_aside(file, self.keep, aside()?.as_mut())?;
@@ -152,22 +177,14 @@ impl Recovery {
             discarded_digest,
             time: clock(),
             next_key: keys.public(),
-            signature: options.identity.as_ref().map(|_| Signature([0; 64])),
+            signature: identity.map(|_| Signature([0; 64])),
         }));
-        let identity = options.identity.as_ref().map(IdentityKey::key);
         file.seek(SeekFrom::Start(self.keep))?;
-        let frame = self.ledger.signed_frame(&event, identity);
+        let frame = self.ledger.signed_frame(&event, identity.map(IdentityKey::key));
         self.append(file, Kind::Recover, &frame)?;
-        let frame = self.ledger.checkpoint_frame(clock(), &mut keys);
+        let frame = self.ledger.checkpoint_frame(clock(), keys);
         self.append(file, Kind::Checkpoint, &frame)?;
         Log::sync(file)?;
-        if options.close {
-            let frame = self.ledger.close_frame(CloseReason::Recovered, "", clock(), &mut keys);
-            self.append(file, Kind::Close, &frame)?;
-            Log::sync(file)?;
-        }
-        // The identity key is needed no longer; dropping it erases it.
-        drop(options);
         Ok(())
     }
 

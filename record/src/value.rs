@@ -286,14 +286,13 @@ impl Value {
 pub struct Values(Vec<u8>);
 
 impl Values {
-    /// Encodes some values.
-    #[must_use]
-    pub fn of(values: &[Value]) -> Values {
+    /// Encodes some values; fails if one is nested deeper than a chain can hold.
+    pub fn of(values: &[Value]) -> Result<Values, CborError> {
         let mut bytes = Vec::new();
         let mut out = Encoder(&mut bytes);
         out.array(values.len());
         values.iter().for_each(|value| value.encode(&mut out));
-        Values(bytes)
+        Values::from_encoded(bytes)
     }
 
     /// Takes bytes that are already encoded, after walking over them.

@@ -117,14 +117,15 @@ fn all_kinds() -> Vec<u8> {
     }
     tape.append(&Event::Permission(permission(true)));
     tape.append(&Event::Permission(permission(false)));
-    let args = Values::of(&[Value::String("wörld".to_owned())]);
+    let args = Values::of(&[Value::String("wörld".to_owned())]).unwrap();
     tape.append(&Event::ExportCall(Call { function: run, args, fuel: Some(0) }));
     let args =
-        Values::of(&[Value::Borrow(7), Value::U64(1 << 40), Value::F64(0x7ff8_dead_beef_0001)]);
+        Values::of(&[Value::Borrow(7), Value::U64(1 << 40), Value::F64(0x7ff8_dead_beef_0001)])
+            .unwrap();
     tape.append(&Event::ImportCall(Call { function: read, args, fuel: Some(1 << 20) }));
     let content = Value::Bytes(b"content".to_vec());
     for result in [Ok(Some(Box::new(content))), Err(Some(Box::new(Value::Enum(2))))] {
-        let outcome = Outcome::Returned(Values::of(&[Value::Result(result)]));
+        let outcome = Outcome::Returned(Values::of(&[Value::Result(result)]).unwrap());
         tape.append(&Event::ImportReturn(Return { function: read, outcome, fuel: None }));
     }
     for code in TrapCode::ALL {
@@ -176,7 +177,8 @@ pub(crate) fn segments(seed: u8) -> Vec<u8> {
 pub(crate) fn add_calls(tape: &mut Tape, count: u64) {
     let step = function(tape, "step", Type::U64);
     for number in 0..count {
-        let args = Values::of(&[Value::U64(number), Value::String(format!("step {number}"))]);
+        let args =
+            Values::of(&[Value::U64(number), Value::String(format!("step {number}"))]).unwrap();
         tape.append(&Event::ImportCall(Call { function: step, args, fuel: None }));
     }
 }
@@ -202,7 +204,7 @@ pub(crate) fn blobs() -> Vec<u8> {
     let payloads =
         [(vec![0xaa; 100], ""), (vec![0xbb; 300], ""), (vec![0xaa; 100], ""), (vec![], "key")];
     for (payload, secret) in payloads {
-        let args = Values::of(&[Value::Bytes(payload), Value::String(secret.to_owned())]);
+        let args = Values::of(&[Value::Bytes(payload), Value::String(secret.to_owned())]).unwrap();
         let event = Event::ImportCall(Call { function: send, args, fuel: None });
         let how = if secret.is_empty() { Sensitivity::Plain } else { Sensitivity::Sensitive };
         tape.recorder.append_as(&event, how).expect("memory does not fail");

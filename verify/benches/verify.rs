@@ -121,7 +121,7 @@ fn chain(events: u64, payload: usize) -> PathBuf {
             let word = (at + word as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
             chunk.copy_from_slice(&word[..chunk.len()]);
         }
-        let args = Values::of(&[Value::Bytes(noise.clone())]);
+        let args = Values::of(&[Value::Bytes(noise.clone())]).unwrap();
         recorder.append(&Event::ImportCall(Call { function: put, args, fuel: None })).unwrap();
     }
     recorder.close(CloseReason::Completed, "").unwrap();

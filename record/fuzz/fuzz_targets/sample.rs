@@ -33,10 +33,10 @@ fn record_sample(seed: [u8; 32]) -> Vec<u8> {
         Sensitivity::Plain,
     );
     for at in 0..12 {
-        let args = Values::of(&[Value::U64(at)]);
+        let args = Values::of(&[Value::U64(at)]).unwrap();
         append(Event::ImportCall(Call { function: read, args, fuel: None }), Sensitivity::Plain);
         let text = "x".repeat(at as usize * 12);
-        let outcome = Outcome::Returned(Values::of(&[Value::String(text)]));
+        let outcome = Outcome::Returned(Values::of(&[Value::String(text)]).unwrap());
         let how = if at == 5 { Sensitivity::Sensitive } else { Sensitivity::Plain };
         append(Event::ImportReturn(Return { function: read, outcome, fuel: Some(at) }), how);
     }

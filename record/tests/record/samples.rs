@@ -298,7 +298,7 @@ fn returns() -> impl Strategy<Value = Return> {
 
 fn encoded() -> impl Strategy<Value = Values> {
     let value = types().prop_flat_map(|ty| values_of(&ty));
-    vec(value, 0..4).prop_map(|values| Values::of(&values))
+    vec(value, 0..4).prop_map(|values| Values::of(&values).expect("the samples are not that deep"))
 }
 
 fn name() -> impl Strategy<Value = String> {

@@ -43,7 +43,7 @@ proptest! {
     #[test]
     fn of_a_call_decode_together(typed in prop::collection::vec(typed_values(), 0..4)) {
         let (types, values): (Vec<_>, Vec<_>) = typed.into_iter().unzip();
-        let encoded = Values::of(&values);
+        let encoded = Values::of(&values).unwrap();
         prop_assert_eq!(encoded.count(), values.len());
         prop_assert_eq!(Values::from_encoded(encoded.as_bytes().to_vec()), Ok(encoded.clone()));
         prop_assert_eq!(encoded.decode(types.iter(), &table()), Ok(values));
@@ -67,7 +67,7 @@ proptest! {
 
 #[test]
 fn of_another_number_than_the_function_has_are_refused() {
-    let values = Values::of(&[Value::U8(1)]);
+    let values = Values::of(&[Value::U8(1)]).unwrap();
     let refused = values.decode([].iter(), &table());
     assert_eq!(refused, Err(ValueError::Count { expected: 0, found: 1 }));
 }

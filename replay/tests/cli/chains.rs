@@ -56,9 +56,9 @@ pub(crate) fn calls_with(end: End, options: Options) -> Vec<u8> {
         (net, payload('n')),
     ];
     for (function, content) in contents {
-        let args = Values::of(&[Value::Bytes(content)]);
+        let args = Values::of(&[Value::Bytes(content)]).unwrap();
         recorder.append(&Event::ImportCall(Call { function, args, fuel: None })).unwrap();
-        let outcome = Outcome::Returned(Values::of(&[]));
+        let outcome = Outcome::Returned(Values::of(&[]).unwrap());
         recorder.append(&Event::ImportReturn(Return { function, outcome, fuel: None })).unwrap();
     }
     match end {

@@ -197,11 +197,11 @@ pub(crate) fn frame_of(bytes: &[u8], wanted: u64) -> std::ops::Range<usize> {
 }
 
 pub(crate) fn call(function: FunctionId, args: &[Value]) -> Call {
-    Call { function, args: Values::of(args), fuel: None }
+    Call { function, args: Values::of(args).unwrap(), fuel: None }
 }
 
 pub(crate) fn returned(function: FunctionId, results: &[Value]) -> Return {
-    Return { function, outcome: Outcome::Returned(Values::of(results)), fuel: None }
+    Return { function, outcome: Outcome::Returned(Values::of(results).unwrap()), fuel: None }
 }
 
 fn lifecycle(state: LifecycleState) -> Event {

@@ -46,14 +46,14 @@ pub(crate) fn record_all_kinds(recorder: &mut Recorder) {
         |state| Event::Lifecycle(Lifecycle { state, time: 1_000, detail: "here".to_owned() });
     let call = |text: &str| Call {
         function: send,
-        args: Values::of(&[Value::String(text.to_owned())]),
+        args: Values::of(&[Value::String(text.to_owned())]).unwrap(),
         fuel: None,
     };
     let end = |outcome| Return { function: send, outcome, fuel: Some(7) };
     recorder.append(&lifecycle(LifecycleState::Spawned)).unwrap();
     recorder.append(&Event::ExportCall(call("go"))).unwrap();
     recorder.append_as(&Event::ImportCall(call("secret")), Sensitivity::Sensitive).unwrap();
-    let returned = Outcome::Returned(Values::of(&[Value::U32(6)]));
+    let returned = Outcome::Returned(Values::of(&[Value::U32(6)]).unwrap());
     recorder.append(&Event::ImportReturn(end(returned))).unwrap();
     let permission = Permission {
         capability: "http".to_owned(),
@@ -117,7 +117,7 @@ pub(crate) fn append_calls(recorder: &mut Recorder, seed: u8, count: u64) {
         let len = noise.as_bytes()[0] as usize;
         let mut payload = vec![0; len];
         blake3::Hasher::new().update(noise.as_bytes()).finalize_xof().fill(&mut payload);
-        let args = Values::of(&[Value::Bytes(payload)]);
+        let args = Values::of(&[Value::Bytes(payload)]).unwrap();
         recorder.append(&Event::ImportCall(Call { function: put, args, fuel: None })).unwrap();
     }
 }

@@ -27,7 +27,7 @@ fn hostile_chain(payload_frames: usize) -> Vec<u8> {
             prev = theater_record::record_hash(&frame);
             payload.extend_from_slice(&frame);
         }
-        let args = Values::of(&[Value::Bytes(payload)]);
+        let args = Values::of(&[Value::Bytes(payload)]).unwrap();
         recorder.append(&Event::ImportCall(Call { function: put, args, fuel: None })).unwrap();
     }
     recorder.close(CloseReason::Completed, "").unwrap();

@@ -291,7 +291,7 @@ fn rechain(chain: &[u8], from: usize, change: impl Fn(u64, &mut theater_record::
 fn forge_payload(seq: u64, event: &mut theater_record::Event) {
     use theater_record::{Event, Value, Values};
     if let (7, Event::ImportCall(call)) = (seq, event) {
-        call.args = Values::of(&[Value::Bytes(b"forged".to_vec())]);
+        call.args = Values::of(&[Value::Bytes(b"forged".to_vec())]).unwrap();
     }
 }
 
