@@ -7,10 +7,10 @@
 use std::collections::HashMap;
 
 use memchr::memmem;
-use theater_record::{Frame, FrameKind, Hash, Kind, record_hash};
+use theater_record::{Frame, FrameKind, Hash, Kind, Place, record_hash};
 
 use crate::fault::Fault;
-use crate::heal::{Goal, Healer, Place, has_own_digest};
+use crate::heal::{Goal, Healer, has_own_digest};
 use crate::piece::{Piece, Run};
 use crate::report::VerifyError;
 use crate::scan::read_range;

@@ -1,6 +1,6 @@
 //! Looks for the single flipped bit that explains a damage.
 
-use theater_record::{Frame, FrameKind, Hash, Kind, close_digest, record_hash};
+use theater_record::{Frame, FrameKind, Hash, Kind, Place, close_digest, record_hash};
 
 use crate::scan::is_well_formed;
 
@@ -19,14 +19,6 @@ pub(crate) enum Goal {
     Place(Place),
     /// A blob of the chain with this tag, whose content has its digest.
     Blob([u8; 4]),
-}
-
-/// What is known of a record from those around it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    pub(crate) tag: [u8; 4],
-    pub(crate) prev: Hash,
-    pub(crate) seq: u64,
 }
 
 /// Tries every bit, within a budget for the whole check.
@@ -74,8 +66,10 @@ impl Goal {
         };
         match self {
             Goal::Hash(_) => false,
-            Goal::Close(place) => place.holds(&frame, Some(Kind::Close)) && has_own_digest(&frame),
-            Goal::Place(place) => place.holds(&frame, None),
+            Goal::Close(place) => {
+                stands_at(&place, &frame, Some(Kind::Close)) && has_own_digest(&frame)
+            }
+            Goal::Place(place) => stands_at(&place, &frame, None),
             Goal::Blob(tag) => {
                 frame.tag() == tag
                     && frame.kind() == Some(FrameKind::Blob)
@@ -86,15 +80,14 @@ impl Goal {
     }
 }
 
-impl Place {
-    fn holds(&self, frame: &Frame<'_>, wanted: Option<Kind>) -> bool {
-        let Some(FrameKind::Record { seq, kind }) = frame.kind() else { return false };
-        seq == self.seq
-            && *frame.prev() == self.prev.0
-            && frame.tag() == self.tag
-            && wanted.is_none_or(|wanted| wanted as u64 == kind)
-            && is_well_formed(frame)
-    }
+/// Whether a frame is a record in this place, and of the wanted kind.
+fn stands_at(place: &Place, frame: &Frame<'_>, wanted: Option<Kind>) -> bool {
+    let Some(FrameKind::Record { seq, kind }) = frame.kind() else { return false };
+    seq == place.seq
+        && *frame.prev() == place.prev.0
+        && frame.tag() == place.tag
+        && wanted.is_none_or(|wanted| wanted as u64 == kind)
+        && is_well_formed(frame)
 }
 
 /// Whether a close record is what its own digest says.

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use memchr::memmem;
 use theater_record::{
-    BlobFrame, FRAME_BYTES_MAX, Frame, FrameKind, Hash, Kind, Tombstone, check_body, sync_pattern,
+    BlobFrame, FRAME_BYTES_MAX, Frame, FrameKind, Hash, Kind, Place, Tombstone, check_body,
+    sync_pattern,
 };
 
 use crate::lanes::Lanes;
@@ -20,6 +21,8 @@ use crate::source::Source;
 
 /// How much is read beyond a stretch, so that most frames that straddle its end are there.
 const OVERLAP_BYTES: usize = 8 << 10;
+/// The start of a frame up to its kind.
+const FRAME_START_BYTES: u64 = 64;
 /// How much is searched at a time for the next frame after damage.
 const SEARCH_BYTES: usize = 256 << 10;
 
@@ -71,6 +74,16 @@ impl What {
     fn is_record(self) -> bool {
         matches!(self, What::Mark(_) | What::Record)
     }
+}
+
+/// What stands behind the frames of a stretch.
+enum Ahead {
+    /// A record, noted as the last span.
+    Record,
+    /// Blobs, and after them a record in this place, if it was looked for and found.
+    Blobs(Option<Place>),
+    /// The end of the file, or bytes that are no frame.
+    NoFrame,
 }
 
 /// Scans stretches, one at a time, with buffers that are kept.
@@ -135,9 +148,9 @@ impl<'s, S: Source + ?Sized> Scanner<'s, S> {
         limit: u64,
         pieces: &mut Vec<Piece>,
     ) -> Result<u64, VerifyError> {
-        let end = self.collect_spans(start, limit)?;
+        let (end, ahead) = self.collect_spans(start, limit)?;
         self.lanes.record_hashes(&self.buffer, &self.record_spans, &mut self.hashes);
-        let broken_at = self.split_runs(end, limit, pieces);
+        let broken_at = self.split_runs(end, &ahead, limit, pieces);
         // Frames at and after the limit were only looked at to judge those before it.
         match broken_at {
             None => Ok(end.min(self.first_beyond(limit))),
@@ -155,31 +168,63 @@ impl<'s, S: Source + ?Sized> Scanner<'s, S> {
         beyond.last().map_or(u64::MAX, |span| self.offset(span))
     }
 
-    /// Notes all frames from `start` and one record more than start before the limit. Returns the
-    /// offset of the first byte after them.
-    fn collect_spans(&mut self, start: u64, limit: u64) -> Result<u64, VerifyError> {
+    /// Notes all frames that start from `start` up to the limit, and the record after them if it
+    /// follows at once. Returns where it stopped, and what is ahead.
+    fn collect_spans(&mut self, start: u64, limit: u64) -> Result<(u64, Ahead), VerifyError> {
         self.spans.clear();
         self.record_spans.clear();
         let mut at = start;
         loop {
-            let Some((head, len, kind)) = self.frame_at(at)? else { return Ok(at) };
+            let Some((head, len, kind)) = self.frame_at(at)? else {
+                return Ok((at, Ahead::NoFrame));
+            };
             let (what, seq) = What::of(kind);
+            if at >= limit && !what.is_record() {
+                // There may be gigabytes of blobs, so they are hopped over, not loaded.
+                let wanted = !self.record_spans.is_empty();
+                let record = if wanted { self.record_after(at)? } else { None };
+                return Ok((at, Ahead::Blobs(record)));
+            }
             let start = (at - self.base) as u32;
             let span = Span { start, body: start + head as u32, len: len as u32, seq, what };
             self.spans.push(span);
             if what.is_record() {
                 self.record_spans.push((span.start, span.len));
                 if at >= limit {
-                    return Ok(at + len as u64);
+                    return Ok((at + len as u64, Ahead::Record));
                 }
             }
             at += len as u64;
         }
     }
 
+    /// The place that the first record after the blobs from here on claims.
+    fn record_after(&self, mut at: u64) -> Result<Option<Place>, VerifyError> {
+        loop {
+            let left = self.source.len().saturating_sub(at);
+            let start = read_range(self.source, at, left.min(FRAME_START_BYTES))?;
+            let Some((head, len)) = Frame::measure(&start) else { return Ok(None) };
+            let body = &start[head..];
+            match Frame::kind_of(body) {
+                Some(FrameKind::Record { seq, .. }) => {
+                    let (tag, prev) = Frame::tag_and_prev(body);
+                    return Ok(Some(Place { tag: *tag, prev: Hash(*prev), seq }));
+                }
+                Some(FrameKind::Blob | FrameKind::Tombstone) => at += len as u64,
+                None => return Ok(None),
+            }
+        }
+    }
+
     /// Turns the collected frames into runs. If something there is no well-formed frame, stops
     /// before it and returns its offset.
-    fn split_runs(&self, end: u64, limit: u64, pieces: &mut Vec<Piece>) -> Option<u64> {
+    fn split_runs(
+        &self,
+        end: u64,
+        ahead: &Ahead,
+        limit: u64,
+        pieces: &mut Vec<Piece>,
+    ) -> Option<u64> {
         let beyond = self.spans.partition_point(|span| self.offset(span) < limit);
         let mut run = Building::default();
         let mut record = 0;
@@ -206,30 +251,34 @@ impl<'s, S: Source + ?Sized> Scanner<'s, S> {
             }
             record += 1;
         }
-        let looked_ahead = self.spans.last().is_some_and(|span| span.what.is_record())
-            && beyond < self.spans.len();
-        if !looked_ahead && end < self.source.len() {
-            // No frame starts at `end`. The frame that led here may claim a wrong length.
-            if let Some(last) = self.spans.len().checked_sub(1)
-                && !self.is_well_formed(last)
-            {
-                return Some(self.cut_run(&run, last, pieces));
-            }
-            self.finish_run(&run, self.spans.len(), pieces);
-            return Some(end);
+        let is_broken = match (ahead, run.last) {
+            (Ahead::Record, _) => false,
+            (Ahead::Blobs(Some(next)), Some((last, record))) => !self.leads_to(last, record, next),
+            (Ahead::Blobs(_), _) => false,
+            (Ahead::NoFrame, _) => end < self.source.len(),
+        };
+        // The frame that led to a break may claim a wrong length.
+        if is_broken
+            && let Some(last) = self.spans.len().checked_sub(1)
+            && !self.is_well_formed(last)
+        {
+            return Some(self.cut_run(&run, last, pieces));
         }
         self.finish_run(&run, beyond, pieces);
-        None
+        (is_broken && matches!(ahead, Ahead::NoFrame)).then_some(end)
     }
 
     /// Whether the record in `span` follows the one at `last`, whose hash is the given one.
     fn links(&self, last: usize, record: usize, span: &Span) -> bool {
-        let last = &self.spans[last];
-        let (last_tag, _) = self.tag_and_prev(last);
         let (tag, prev) = self.tag_and_prev(span);
-        self.hashes[record].0 == *prev
-            && last.seq.checked_add(1) == Some(span.seq)
-            && last_tag == tag
+        self.leads_to(last, record, &Place { tag: *tag, prev: Hash(*prev), seq: span.seq })
+    }
+
+    fn leads_to(&self, last: usize, record: usize, next: &Place) -> bool {
+        let last = &self.spans[last];
+        self.hashes[record] == next.prev
+            && last.seq.checked_add(1) == Some(next.seq)
+            && *self.tag_and_prev(last).0 == next.tag
     }
 
     /// Ends a run before a frame that turned out to be none. Returns that frame's offset.

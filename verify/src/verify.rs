@@ -1,10 +1,10 @@
 //! The check itself: from bytes to a report.
 
-use theater_record::{Frame, FrameKind, Hash, Kind, MAGIC, Record, record_hash};
+use theater_record::{Frame, FrameKind, Hash, Kind, MAGIC, Place, Record, record_hash};
 
 use crate::classify::{classify, find_record};
 use crate::fault::{CheckpointField, Fault};
-use crate::heal::{Goal, Healer, Place};
+use crate::heal::{Goal, Healer};
 use crate::piece::{Piece, Run};
 use crate::policy::unmet;
 use crate::quick::quick;
