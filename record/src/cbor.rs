@@ -64,11 +64,13 @@ pub struct Encoder<'a>(pub &'a mut Vec<u8>);
 
 impl Encoder<'_> {
     /// An unsigned integer.
+    #[inline]
     pub fn uint(&mut self, number: u64) {
         self.head(MAJOR_UINT, number);
     }
 
     /// A signed integer.
+    #[inline]
     pub fn int(&mut self, number: i64) {
         if number >= 0 {
             self.head(MAJOR_UINT, number.unsigned_abs());
@@ -78,47 +80,56 @@ impl Encoder<'_> {
     }
 
     /// A byte string.
+    #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.head(MAJOR_BYTES, bytes.len() as u64);
         self.0.extend_from_slice(bytes);
     }
 
     /// The head of a byte string whose bytes the caller appends itself.
+    #[inline]
     pub fn bytes_head(&mut self, len: usize) {
         self.head(MAJOR_BYTES, len as u64);
     }
 
     /// A text string.
+    #[inline]
     pub fn text(&mut self, text: &str) {
         self.head(MAJOR_TEXT, text.len() as u64);
         self.0.extend_from_slice(text.as_bytes());
     }
 
     /// The head of an array; the caller appends the elements.
+    #[inline]
     pub fn array(&mut self, len: usize) {
         self.head(MAJOR_ARRAY, len as u64);
     }
 
     /// A tag; the caller appends the tagged item.
+    #[inline]
     pub fn tag(&mut self, tag: u64) {
         self.head(MAJOR_TAG, tag);
     }
 
     /// `true` or `false`.
+    #[inline]
     pub fn bool(&mut self, bit: bool) {
         self.0.push(if bit { TRUE } else { FALSE });
     }
 
     /// `null`.
+    #[inline]
     pub fn null(&mut self) {
         self.0.push(NULL);
     }
 
     /// An item that is already encoded.
+    #[inline]
     pub fn raw(&mut self, item: &[u8]) {
         self.0.extend_from_slice(item);
     }
 
+    #[inline]
     fn head(&mut self, major: u8, number: u64) {
         let major = major << 5;
         if number < 24 {
