@@ -226,14 +226,14 @@ impl<'s, S: Source + ?Sized> Classifier<'s, S> {
         });
         let Some(later) = later else { return Ok(false) };
         let there = self.run(later).clone();
-        let (offset, count) = (run.start, run.count());
+        let (offset, count) = (run.first_offset(), run.count());
         if run.tag != self.tag {
             self.faults.push(Fault::Inserted { count, offset, before: self.next, foreign: true });
             self.pieces[at].done = true;
         } else if there.leads_to(run) {
             // Two neighbours changed places; the shorter one is said to have moved.
             let moved = if count < there.count() { run } else { &there };
-            let (first, last, offset) = (moved.first_seq, moved.last_seq, moved.start);
+            let (first, last, offset) = (moved.first_seq, moved.last_seq, moved.first_offset());
             self.faults.push(Fault::Moved { first, last, offset });
             self.accept(later, &there);
         } else if run.first_seq >= self.next {
@@ -252,7 +252,7 @@ impl<'s, S: Source + ?Sized> Classifier<'s, S> {
         let Some(found) = found else { return false };
         let at = self.deferred.remove(found);
         let run = self.run(at).clone();
-        let (first, last, offset) = (run.first_seq, run.last_seq, run.start);
+        let (first, last, offset) = (run.first_seq, run.last_seq, run.first_offset());
         self.faults.push(Fault::Moved { first, last, offset });
         self.accept(at, &run);
         true
@@ -266,7 +266,7 @@ impl<'s, S: Source + ?Sized> Classifier<'s, S> {
         if !copied {
             return Ok(false);
         }
-        let (first, offset) = (run.first_seq, run.start);
+        let (first, offset) = (run.first_seq, run.first_offset());
         self.faults.push(Fault::Duplicated { first, last, offset });
         if run.last_seq > last {
             // The copy runs on into the events that come next.
@@ -316,7 +316,7 @@ impl<'s, S: Source + ?Sized> Classifier<'s, S> {
     }
 
     fn explain_own(&mut self, at: usize, run: &Run) -> Result<(), VerifyError> {
-        let (first, last, offset) = (run.first_seq, run.last_seq, run.start);
+        let (first, last, offset) = (run.first_seq, run.last_seq, run.first_offset());
         if first > self.next {
             let (first, last) = (self.next, first - 1);
             self.faults.push(Fault::Removed { first, last, offset });
@@ -359,7 +359,7 @@ impl<'s, S: Source + ?Sized> Classifier<'s, S> {
     fn blame_previous(&mut self, run: &Run) {
         let (seq, offset) = match self.accepted.last().map(|at| self.run(*at).last.0) {
             Some(offset) if run.first_seq > 0 => (run.first_seq - 1, offset),
-            _ => (run.first_seq, run.start),
+            _ => (run.first_seq, run.first_offset()),
         };
         self.faults.push(Fault::Altered { seq, offset });
     }
@@ -375,7 +375,7 @@ impl<'s, S: Source + ?Sized> Classifier<'s, S> {
             *done = true;
             end += 1;
         }
-        let offset = run.start;
+        let offset = run.first_offset();
         let after = match self.pieces.get(end) {
             Some(Item { piece: Piece::Run(after), .. }) if after.first_seq > self.next => {
                 Some(after.clone())
@@ -401,7 +401,7 @@ impl<'s, S: Source + ?Sized> Classifier<'s, S> {
         for at in std::mem::take(&mut self.deferred) {
             let run = self.run(at).clone();
             if run.first_seq >= self.next || !self.explain_copy(at, &run)? {
-                let (count, offset, before) = (run.count(), run.start, self.next);
+                let (count, offset, before) = (run.count(), run.first_offset(), self.next);
                 let foreign = false;
                 self.faults.push(Fault::Inserted { count, offset, before, foreign });
             }

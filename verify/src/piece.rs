@@ -53,6 +53,12 @@ impl Run {
         self.last_seq - self.first_seq + 1
     }
 
+    /// Where the first record starts. Blobs may stand before it, and whether they count as part of
+    /// this run depends on where stretches begin.
+    pub(crate) fn first_offset(&self) -> u64 {
+        self.index.first().map_or(self.start, |(_, offset)| *offset)
+    }
+
     /// Whether `next` goes on right where this run ends.
     pub(crate) fn is_followed_by(&self, next: &Run) -> bool {
         self.end == next.start && self.leads_to(next)

@@ -23,6 +23,8 @@ use crate::source::Source;
 const OVERLAP_BYTES: usize = 8 << 10;
 /// The start of a frame up to its kind.
 const FRAME_START_BYTES: u64 = 64;
+/// How many bytes of blobs are loaded to find out what broke the link across them.
+const BLOBS_BYTES_MAX: u64 = 64 << 20;
 /// How much is searched at a time for the next frame after damage.
 const SEARCH_BYTES: usize = 256 << 10;
 
@@ -80,8 +82,8 @@ impl What {
 enum Ahead {
     /// A record, noted as the last span.
     Record,
-    /// Blobs, and after them a record in this place, if it was looked for and found.
-    Blobs(Option<Place>),
+    /// Blobs, and where the record after them starts and belongs, if it was looked for and found.
+    Blobs(Option<(u64, Place)>),
     /// The end of the file, or bytes that are no frame.
     NoFrame,
 }
@@ -148,8 +150,14 @@ impl<'s, S: Source + ?Sized> Scanner<'s, S> {
         limit: u64,
         pieces: &mut Vec<Piece>,
     ) -> Result<u64, VerifyError> {
-        let (end, ahead) = self.collect_spans(start, limit)?;
-        self.lanes.record_hashes(&self.buffer, &self.record_spans, &mut self.hashes);
+        let (mut end, mut ahead) = self.collect_spans(start, limit, limit)?;
+        if let Ahead::Blobs(Some((offset, next))) = ahead
+            && offset - limit <= BLOBS_BYTES_MAX
+            && !self.last_leads_to(&next)
+        {
+            // What broke may be one of the blobs in between, so they are looked at after all.
+            (end, ahead) = self.collect_spans(start, limit, offset)?;
+        }
         let broken_at = self.split_runs(end, &ahead, limit, pieces);
         // Frames at and after the limit were only looked at to judge those before it.
         match broken_at {
@@ -168,9 +176,26 @@ impl<'s, S: Source + ?Sized> Scanner<'s, S> {
         beyond.last().map_or(u64::MAX, |span| self.offset(span))
     }
 
-    /// Notes all frames that start from `start` up to the limit, and the record after them if it
-    /// follows at once. Returns where it stopped, and what is ahead.
-    fn collect_spans(&mut self, start: u64, limit: u64) -> Result<(u64, Ahead), VerifyError> {
+    /// Notes all frames that start from `start` up to the limit and computes their hashes; also
+    /// blobs behind the limit up to `reach`, and the record that follows at once. Returns where it
+    /// stopped, and what is ahead.
+    fn collect_spans(
+        &mut self,
+        start: u64,
+        limit: u64,
+        reach: u64,
+    ) -> Result<(u64, Ahead), VerifyError> {
+        let stopped = self.collect_frames(start, limit, reach)?;
+        self.lanes.record_hashes(&self.buffer, &self.record_spans, &mut self.hashes);
+        Ok(stopped)
+    }
+
+    fn collect_frames(
+        &mut self,
+        start: u64,
+        limit: u64,
+        reach: u64,
+    ) -> Result<(u64, Ahead), VerifyError> {
         self.spans.clear();
         self.record_spans.clear();
         let mut at = start;
@@ -179,7 +204,7 @@ impl<'s, S: Source + ?Sized> Scanner<'s, S> {
                 return Ok((at, Ahead::NoFrame));
             };
             let (what, seq) = What::of(kind);
-            if at >= limit && !what.is_record() {
+            if at >= reach && !what.is_record() {
                 // There may be gigabytes of blobs, so they are hopped over, not loaded.
                 let wanted = !self.record_spans.is_empty();
                 let record = if wanted { self.record_after(at)? } else { None };
@@ -198,17 +223,18 @@ impl<'s, S: Source + ?Sized> Scanner<'s, S> {
         }
     }
 
-    /// The place that the first record after the blobs from here on claims.
-    fn record_after(&self, mut at: u64) -> Result<Option<Place>, VerifyError> {
+    /// Where the first record after the blobs from here on starts, and the place it claims.
+    fn record_after(&self, mut at: u64) -> Result<Option<(u64, Place)>, VerifyError> {
         loop {
             let left = self.source.len().saturating_sub(at);
             let start = read_range(self.source, at, left.min(FRAME_START_BYTES))?;
-            let Some((head, len)) = Frame::measure(&start) else { return Ok(None) };
+            let whole = Frame::measure(&start).filter(|(_, len)| *len as u64 <= left);
+            let Some((head, len)) = whole else { return Ok(None) };
             let body = &start[head..];
             match Frame::kind_of(body) {
                 Some(FrameKind::Record { seq, .. }) => {
                     let (tag, prev) = Frame::tag_and_prev(body);
-                    return Ok(Some(Place { tag: *tag, prev: Hash(*prev), seq }));
+                    return Ok(Some((at, Place { tag: *tag, prev: Hash(*prev), seq })));
                 }
                 Some(FrameKind::Blob | FrameKind::Tombstone) => at += len as u64,
                 None => return Ok(None),
@@ -251,21 +277,25 @@ impl<'s, S: Source + ?Sized> Scanner<'s, S> {
             }
             record += 1;
         }
-        let is_broken = match (ahead, run.last) {
-            (Ahead::Record, _) => false,
-            (Ahead::Blobs(Some(next)), Some((last, record))) => !self.leads_to(last, record, next),
-            (Ahead::Blobs(_), _) => false,
-            (Ahead::NoFrame, _) => end < self.source.len(),
-        };
-        // The frame that led to a break may claim a wrong length.
-        if is_broken
-            && let Some(last) = self.spans.len().checked_sub(1)
-            && !self.is_well_formed(last)
-        {
-            return Some(self.cut_run(&run, last, pieces));
+        if matches!(ahead, Ahead::NoFrame) && end < self.source.len() {
+            // The frame that led here may claim a wrong length.
+            if let Some(last) = self.spans.len().checked_sub(1)
+                && !self.is_well_formed(last)
+            {
+                return Some(self.cut_run(&run, last, pieces));
+            }
+            self.finish_run(&run, self.spans.len(), pieces);
+            return Some(end);
         }
         self.finish_run(&run, beyond, pieces);
-        (is_broken && matches!(ahead, Ahead::NoFrame)).then_some(end)
+        None
+    }
+
+    /// Whether a record in this place follows the last one collected.
+    fn last_leads_to(&self, next: &Place) -> bool {
+        let last = self.spans.iter().rposition(|span| span.what.is_record());
+        let record = self.record_spans.len().checked_sub(1);
+        last.zip(record).is_none_or(|(last, record)| self.leads_to(last, record, next))
     }
 
     /// Whether the record in `span` follows the one at `last`, whose hash is the given one.
