@@ -262,7 +262,10 @@ impl<'s, S: Source + ?Sized> Classifier<'s, S> {
     fn explain_copy(&mut self, at: usize, run: &Run) -> Result<bool, VerifyError> {
         let last = run.last_seq.min(self.next - 1);
         let copied = run.first_seq <= last
-            && self.event_hash(last)?.is_some_and(|hash| self.hash_in(run, last) == Some(hash));
+            && match self.event_hash(last)? {
+                Some(hash) => self.hash_in(run, last)? == Some(hash),
+                None => false,
+            };
         if !copied {
             return Ok(false);
         }
@@ -446,16 +449,19 @@ impl<'s, S: Source + ?Sized> Classifier<'s, S> {
             .iter()
             .map(|at| self.run(*at))
             .find(|run| (run.first_seq..=run.last_seq).contains(&seq));
-        Ok(run.and_then(|run| self.hash_in(run, seq)))
+        run.map_or(Ok(None), |run| self.hash_in(run, seq))
     }
 
     /// The link hash of an event of a run.
-    fn hash_in(&self, run: &Run, seq: u64) -> Option<Hash> {
+    fn hash_in(&self, run: &Run, seq: u64) -> Result<Option<Hash>, VerifyError> {
         if seq == run.last_seq {
-            return Some(run.last_hash);
+            return Ok(Some(run.last_hash));
         }
-        let (_, offset) = run.index.iter().rev().find(|(first, _)| *first <= seq)?;
-        find_record(self.source, *offset, run.end, seq).ok()?.map(|(_, frame)| record_hash(&frame))
+        let Some((_, offset)) = run.index.iter().rev().find(|(first, _)| *first <= seq) else {
+            return Ok(None);
+        };
+        let found = find_record(self.source, *offset, run.end, seq)?;
+        Ok(found.map(|(_, frame)| record_hash(&frame)))
     }
 
     /// The bytes of a part of the file, unless it is too long to be searched for a flipped bit.
