@@ -47,7 +47,9 @@ fn checkpoints(log: &Memory) -> Vec<usize> {
 #[test]
 fn by_count() {
     let (mut recorder, log) = recorder(CheckpointPolicy { records_max: 4, ..never() });
-    (0..9).for_each(|_| drop(recorder.append(&event()).unwrap()));
+    for _ in 0..9 {
+        recorder.append(&event()).unwrap();
+    }
     drop(recorder);
     assert_eq!(checkpoints(&log), [4, 8, 12], "every segment has four records");
 }
@@ -55,7 +57,9 @@ fn by_count() {
 #[test]
 fn by_bytes() {
     let (mut recorder, log) = recorder(CheckpointPolicy { bytes_max: 200, ..never() });
-    (0..12).for_each(|_| drop(recorder.append(&event()).unwrap()));
+    for _ in 0..12 {
+        recorder.append(&event()).unwrap();
+    }
     drop(recorder);
     assert!(checkpoints(&log).len() >= 3, "{:?}", kinds(&log));
 }
