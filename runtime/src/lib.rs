@@ -1,0 +1,1 @@
+//! Runs WebAssembly components and records everything that crosses their sandbox.
