@@ -1,0 +1,3 @@
+//! The runtime's parts, each for itself.
+
+mod wave;
