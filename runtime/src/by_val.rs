@@ -13,7 +13,10 @@ use crate::codec::Callee;
 use crate::handles::{self, Passing};
 
 /// Makes a component's function callable.
-pub(crate) fn callee<T: 'static>(func: Func, store: impl wasmtime::AsContext<Data = T>) -> Callee<T> {
+pub(crate) fn callee<T: 'static>(
+    func: Func,
+    store: impl wasmtime::AsContext<Data = T>,
+) -> Callee<T> {
     let ty = func.ty(&store);
     let params = ty.params().map(|(_, ty)| ty).collect::<Vec<_>>();
     let results = ty.results().collect::<Vec<_>>();
@@ -211,9 +214,8 @@ fn decode<T: 'static>(
         }
         Type::Record(ty) => {
             input.array_of(ty.fields().len())?;
-            let fields = ty.fields().map(|field| {
-                Ok((field.name.to_owned(), decode(cx, &field.ty, input)?))
-            });
+            let fields =
+                ty.fields().map(|field| Ok((field.name.to_owned(), decode(cx, &field.ty, input)?)));
             Val::Record(fields.collect::<Result<_>>()?)
         }
         Type::Variant(ty) => {

@@ -89,6 +89,7 @@ pub struct Engine {
     pub(crate) inner: wasmtime::Engine,
     pub(crate) backend: Backend,
     pub(crate) fuel: bool,
+    stack_bytes: u64,
 }
 
 impl Engine {
@@ -129,7 +130,7 @@ impl Engine {
             config.cache(Some(open_cache(path)?));
         }
         let inner = wasmtime::Engine::new(&config).map_err(EngineError::Config)?;
-        Ok(Engine { inner, backend, fuel: limits.fuel })
+        Ok(Engine { inner, backend, fuel: limits.fuel, stack_bytes })
     }
 
     /// What compiles and runs the code.
@@ -138,11 +139,31 @@ impl Engine {
         self.backend
     }
 
+    /// Runs something on a thread whose stack has room for a component's.
+    ///
+    /// # Panics
+    ///
+    /// If the system cannot start one more thread, or if `run` panics.
+    pub fn on_stack<R: Send>(&self, run: impl FnOnce() -> R + Send) -> R {
+        let bytes = usize::try_from(self.stack_bytes).unwrap_or(usize::MAX) + HOST_STACK_BYTES;
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("actor".to_owned()).stack_size(bytes);
+            let thread = thread.spawn_scoped(scope, run).expect("one more thread can be started");
+            match thread.join() {
+                Ok(outcome) => outcome,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })
+    }
+
     /// Compiles, or finds what was compiled before.
     pub(crate) fn compile(&self, bytes: &[u8]) -> wasmtime::Result<Compiled> {
         Compiled::from_binary(&self.inner, bytes)
     }
 }
+
+/// What the host's own functions may need below a component's frames.
+const HOST_STACK_BYTES: usize = 4 << 20;
 
 /// The main thread's stack bounds what can be granted; calls run on a thread with more.
 pub(crate) const STACK_BYTES_MAX: u64 = 1 << 28;

@@ -64,9 +64,9 @@ pub(crate) fn generate(
     let heap = (RESULTS_AT + results_bytes).next_multiple_of(16);
     core.realloc();
     for (number, function) in exports.iter().chain(&drops).enumerate() {
-        let import = imports.get(number).map(|(_, function)| {
-            resolve.wasm_signature(AbiVariant::GuestImport, function)
-        });
+        let import = imports
+            .get(number)
+            .map(|(_, function)| resolve.wasm_signature(AbiVariant::GuestImport, function));
         let returns_in_memory = import.is_some_and(|signature| signature.retptr);
         core.forward(&resolve, function, number as u32, returns_in_memory, heap);
     }
@@ -177,14 +177,14 @@ impl Mirror {
             },
             TypeDefKind::Record(record) => {
                 let fields = record.fields.into_iter();
-                let fields = fields.map(|field| Field { ty: self.ty(&field.ty), ..field }).collect();
+                let fields =
+                    fields.map(|field| Field { ty: self.ty(&field.ty), ..field }).collect();
                 self.named(TypeDefKind::Record(Record { fields }))
             }
             TypeDefKind::Variant(variant) => {
                 let cases = variant.cases.into_iter();
-                let cases = cases
-                    .map(|case| Case { ty: case.ty.map(|ty| self.ty(&ty)), ..case })
-                    .collect();
+                let cases =
+                    cases.map(|case| Case { ty: case.ty.map(|ty| self.ty(&ty)), ..case }).collect();
                 self.named(TypeDefKind::Variant(Variant { cases }))
             }
             kind @ (TypeDefKind::Enum(_) | TypeDefKind::Flags(_)) => self.named(kind),
@@ -340,7 +340,9 @@ impl Core {
         let (params, results) = (core_types(&signature.params), core_types(&signature.results));
         let mut body = wasm_encoder::Function::new([]);
         let mut code = body.instructions();
-        (0..params.len() as u32).for_each(|local| drop(code.local_get(local)));
+        for local in 0..params.len() as u32 {
+            code.local_get(local);
+        }
         if returns_in_memory {
             code.i32_const(RESULTS_AT.cast_signed());
         }

@@ -1,7 +1,7 @@
 //! Holds a component to its limits on memory and tables.
 
 use theater_record::TrapCode;
-use wasmtime::{Result, ResourceLimiter};
+use wasmtime::{ResourceLimiter, Result};
 
 use crate::engine::Limits;
 use crate::trap::Failure;

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use theater_record::{
-    Call, Encoder, Event, Outcome, RecordError, Recorder, Return, Values,
-};
+use theater_record::{Call, Encoder, Event, Outcome, RecordError, Recorder, Return, Values};
 use wasmtime::component::Linker;
 use wasmtime::{AsContextMut, Result, Store, StoreContextMut};
 use wasmtime_wasi::{WasiCtxView, WasiView};
@@ -163,11 +161,7 @@ impl Backend for Live {
         write_answer(cx.data_mut(), import, &call, outcome)
     }
 
-    fn dropped(
-        cx: &mut StoreContextMut<'_, Actor<Live>>,
-        ty: usize,
-        resource: u32,
-    ) -> Result<()> {
+    fn dropped(cx: &mut StoreContextMut<'_, Actor<Live>>, ty: usize, resource: u32) -> Result<()> {
         // A resource from an earlier life has nothing behind it any more.
         let Some(index) = handles::unbind(resource) else { return Ok(()) };
         let drops = cx.data().backend.drops.clone();
@@ -190,8 +184,7 @@ fn write_answer(
         live.write(&[], &Event::Permission(decision))?;
     }
     if let (Some(watch), Outcome::Returned(results)) = (live.watch(import, interner), &outcome)
-        && let Some(denial) =
-            live.host.file_denial(&watch, &call.args, results, interner.types())
+        && let Some(denial) = live.host.file_denial(&watch, &call.args, results, interner.types())
     {
         live.write(&[], &Event::Permission(denial))?;
     }

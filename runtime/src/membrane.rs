@@ -36,11 +36,7 @@ pub(crate) trait Backend: Sized + Send + 'static {
 
     /// Gives up the resource whose drop was emitted last. `ty` is its position among the world's
     /// imported resource types.
-    fn dropped(
-        cx: &mut StoreContextMut<'_, Actor<Self>>,
-        ty: usize,
-        resource: u32,
-    ) -> Result<()>;
+    fn dropped(cx: &mut StoreContextMut<'_, Actor<Self>>, ty: usize, resource: u32) -> Result<()>;
 }
 
 /// What a store knows of its component.
@@ -215,7 +211,8 @@ fn stubs<B: Backend>(component: &Component) -> Result<Linker<Actor<B>>> {
             interface => linker.instance(interface)?,
         };
         let (params, results) = (function.flat_params, function.flat_results);
-        let stub = Arc::new(move |cx: StoreContextMut<'_, Actor<B>>, args| on_call(cx, import, args));
+        let stub =
+            Arc::new(move |cx: StoreContextMut<'_, Actor<B>>, args| on_call(cx, import, args));
         codec::define(&mut place, &function.name, params, results, stub)?;
     }
     Ok(linker)

@@ -11,7 +11,6 @@ use crate::engine::{EngineError, Limits, is_same_compiler};
 use crate::membrane::Sandbox;
 use crate::recording::instantiation_failed;
 use crate::tape::{Console, Crossing, Mismatch, Stop, Strictness, Tape, TapeError};
-use crate::trap::Failure;
 
 /// How to replay.
 #[derive(Default)]

@@ -69,8 +69,7 @@ impl Recording {
         };
         let lifter = component.lifter().map_err(RunError::Lifter)?;
         let live = Live::new(recorder, host, flushed);
-        let mut sandbox =
-            Sandbox::new(component, &options.limits, live).map_err(RunError::Link)?;
+        let mut sandbox = Sandbox::new(component, &options.limits, live).map_err(RunError::Link)?;
         Live::connect(&mut sandbox.store, component, &lifter).map_err(not_connected)?;
         let mut recording = Recording { sandbox, clock: options.clock.clone(), failure: None };
         recording.note(LifecycleState::Spawned, String::new())?;
@@ -119,9 +118,7 @@ impl Recording {
             Some(exit) if exit.code == TrapCode::Exit => {
                 (LifecycleState::Completed, CloseReason::Completed, exit.to_string())
             }
-            Some(failure) => {
-                (LifecycleState::Failed, CloseReason::Failed, failure.to_string())
-            }
+            Some(failure) => (LifecycleState::Failed, CloseReason::Failed, failure.to_string()),
         };
         self.note(state, detail.clone())?;
         let recorder = self.sandbox.store.into_data().backend.recorder;

@@ -12,8 +12,8 @@ mod probe;
 use std::borrow::Cow;
 
 use theater_record::{
-    Call, Event, FunctionId, FunctionType, Hash, Kind, Lifecycle, LifecycleState, Outcome, ReadError, Recorder, Return,
-    TrapCode, TypeTable, Values,
+    Call, Event, FunctionId, FunctionType, Hash, Kind, Lifecycle, LifecycleState, Outcome,
+    ReadError, Recorder, Return, TrapCode, TypeTable, Values,
 };
 use theater_verify::VerifiedChain;
 use wasmtime::{Result, StoreContextMut};
@@ -232,8 +232,11 @@ impl Tape {
         self.cursor.to_crossing().map_err(Stop::Failed)?;
         if self.cursor.kind() == Some(Kind::Lifecycle) {
             let (_, event) = self.cursor.event().map_err(Stop::Failed)?;
-            if let Event::Lifecycle(Lifecycle { state: LifecycleState::Failed, detail: recorded, .. }) =
-                &event
+            if let Event::Lifecycle(Lifecycle {
+                state: LifecycleState::Failed,
+                detail: recorded,
+                ..
+            }) = &event
                 && recorded == detail
             {
                 return self.feed().map(drop).map_err(Stop::Failed);
@@ -318,11 +321,7 @@ impl Tape {
     }
 
     /// Whether the component did the same, never mind how it is written down.
-    fn is_same_meaning(
-        &mut self,
-        event: &Event,
-        interner: &Interner,
-    ) -> Result<bool, TapeError> {
+    fn is_same_meaning(&mut self, event: &Event, interner: &Interner) -> Result<bool, TapeError> {
         if self.cursor.kind() != Some(event.kind()) {
             return Ok(false);
         }
@@ -384,11 +383,7 @@ impl Tape {
         Ok(())
     }
 
-    fn mismatch(
-        &mut self,
-        event: &Event,
-        interner: &Interner,
-    ) -> Result<Mismatch, TapeError> {
+    fn mismatch(&mut self, event: &Event, interner: &Interner) -> Result<Mismatch, TapeError> {
         let actual = interner.crossing(event.clone());
         Ok(Mismatch { actual: Some(actual), ..self.difference()? })
     }
@@ -408,11 +403,24 @@ impl Tape {
         let after = ahead.iter().find(|(_, crossing)| is_call(&crossing.event)).cloned();
         let probe = Probe::new(expected.clone(), ahead);
         let expected = expected.map(|(_, crossing)| crossing);
-        Ok(Mismatch { seq, offset, expected, actual: None, before, after, probe, frames: Vec::new() })
+        Ok(Mismatch {
+            seq,
+            offset,
+            expected,
+            actual: None,
+            before,
+            after,
+            probe,
+            frames: Vec::new(),
+        })
     }
 
     /// Writes an event to the replay's own chain, if it has one.
-    pub(crate) fn pass_on(&mut self, definitions: &[Event], event: &Event) -> Result<(), TapeError> {
+    pub(crate) fn pass_on(
+        &mut self,
+        definitions: &[Event],
+        event: &Event,
+    ) -> Result<(), TapeError> {
         if let Some(out) = &mut self.out {
             for definition in definitions {
                 out.append(definition).map_err(TapeError::Out)?;
@@ -521,15 +529,17 @@ impl Actor<Tape> {
         }
         match backend.compare(definitions, event, interner) {
             Ok(()) => Ok(()),
-            Err(Stop::Mismatch(_)) if backend.is_overdue() => Err(Failure {
-                code: TrapCode::StackOverflow,
-                detail: String::new(),
+            Err(Stop::Mismatch(_)) if backend.is_overdue() => {
+                Err(Failure { code: TrapCode::StackOverflow, detail: String::new() }.into())
             }
-            .into()),
             Err(Stop::Mismatch(mismatch)) => {
                 backend.probing = Some(mismatch);
                 // An answer cannot be guessed for the end of a run.
-                if matches!(event, Event::ExportReturn(_)) { Err(backend.give_up()) } else { Ok(()) }
+                if matches!(event, Event::ExportReturn(_)) {
+                    Err(backend.give_up())
+                } else {
+                    Ok(())
+                }
             }
             Err(stop) => {
                 backend.stop = Some(stop);
@@ -546,10 +556,13 @@ impl Tape {
         self.other_compiler
             && matches!(
                 self.cursor.event(),
-                Ok((_, Event::ExportReturn(Return {
-                    outcome: Outcome::Trapped { code: TrapCode::StackOverflow, .. },
-                    ..
-                })))
+                Ok((
+                    _,
+                    Event::ExportReturn(Return {
+                        outcome: Outcome::Trapped { code: TrapCode::StackOverflow, .. },
+                        ..
+                    })
+                ))
             )
     }
 

@@ -182,7 +182,8 @@ impl World {
     }
 
     pub(crate) fn new(decoded: &Decoded) -> Result<World, WorldError> {
-        let mut reading = Reading { resolve: &decoded.resolve, types: Vec::new(), known: HashMap::new() };
+        let mut reading =
+            Reading { resolve: &decoded.resolve, types: Vec::new(), known: HashMap::new() };
         reading.refuse_asynchronous(decoded)?;
         let imports = reading.functions(&decoded.imports(), AbiVariant::GuestImport)?;
         let mut exports = reading.functions(&decoded.exports(), AbiVariant::GuestExport)?;
@@ -269,7 +270,10 @@ impl Reading<'_> {
         functions: &[(Option<WorldKey>, WitFunction)],
         variant: AbiVariant,
     ) -> Result<Vec<Function>, WorldError> {
-        functions.iter().map(|(key, function)| self.function(key.as_ref(), function, variant)).collect()
+        functions
+            .iter()
+            .map(|(key, function)| self.function(key.as_ref(), function, variant))
+            .collect()
     }
 
     /// Whoever was given a resource of the component's can drop it, which is a call into the
@@ -311,8 +315,7 @@ impl Reading<'_> {
         variant: AbiVariant,
     ) -> Result<Function, WorldError> {
         let signature = self.resolve.wasm_signature(variant, function);
-        let return_pointer =
-            signature.retptr && matches!(variant, AbiVariant::GuestImport);
+        let return_pointer = signature.retptr && matches!(variant, AbiVariant::GuestImport);
         let mut read = Function {
             interface: self.key(key),
             name: function.name.clone(),
@@ -325,12 +328,11 @@ impl Reading<'_> {
             flat_results: if signature.retptr { 2 } else { signature.results.len() },
         };
         let path = read.path();
-        let refuse =
-            |problem| WorldError::Unrecordable { function: path.clone(), problem };
+        let refuse = |problem| WorldError::Unrecordable { function: path.clone(), problem };
         for param in &function.params {
             read.params.push((param.name.clone(), self.ty(&param.ty).map_err(refuse)?));
         }
-        for result in &function.result {
+        if let Some(result) = &function.result {
             read.results.push(self.ty(result).map_err(refuse)?);
         }
         let types = read.params.iter().map(|(_, ty)| ty).chain(&read.results);
@@ -429,14 +431,12 @@ impl Reading<'_> {
             TypeDefKind::Flags(list) => {
                 Type::Flags(list.flags.iter().map(|flag| flag.name.clone()).collect())
             }
-            TypeDefKind::Tuple(tuple) => Type::Tuple(
-                tuple.types.iter().map(|ty| self.ty(ty)).collect::<Result<_, _>>()?,
-            ),
+            TypeDefKind::Tuple(tuple) => {
+                Type::Tuple(tuple.types.iter().map(|ty| self.ty(ty)).collect::<Result<_, _>>()?)
+            }
             TypeDefKind::Option(ty) => Type::Option(Box::new(self.ty(ty)?)),
             TypeDefKind::List(ty) => Type::List(Box::new(self.ty(ty)?)),
-            TypeDefKind::FixedLengthList(ty, len) => {
-                Type::FixedList(*len, Box::new(self.ty(ty)?))
-            }
+            TypeDefKind::FixedLengthList(ty, len) => Type::FixedList(*len, Box::new(self.ty(ty)?)),
             TypeDefKind::Map(key, value) => {
                 Type::Map(Box::new(self.ty(key)?), Box::new(self.ty(value)?))
             }

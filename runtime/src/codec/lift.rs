@@ -94,8 +94,7 @@ fn flat(
         InterfaceType::FixedLengthList(index) => {
             let list = &types[index];
             if list.element == InterfaceType::U8 {
-                let bytes =
-                    (0..list.size).map(|_| next(src).get_u32() as u8).collect::<Vec<_>>();
+                let bytes = (0..list.size).map(|_| next(src).get_u32() as u8).collect::<Vec<_>>();
                 out.bytes(&bytes);
             } else {
                 out.array(list.size as usize);
@@ -207,7 +206,9 @@ fn load(
             let count = types[index].names.len();
             let size = types.canonical_abi(&ty).size32 as usize;
             let bits = (0..size.min(8)).try_fold(0, |bits, byte| {
-                Ok::<_, wasmtime::Error>(bits | u64::from(bytes::<1>(cx, at + byte)?[0]) << (8 * byte))
+                Ok::<_, wasmtime::Error>(
+                    bits | u64::from(bytes::<1>(cx, at + byte)?[0]) << (8 * byte),
+                )
             })?;
             out.uint(bits & mask(count));
         }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use theater_record::{
-    BLOB_PIECE_BYTES_MAX, BlobFrame, BlobRef, CborError, CborFault, Decoder, Encoder, Event, Frame, FrameKind,
-    Hash, Outcome, ReadError, Salt, Type, TypeTable, Values,
+    BLOB_PIECE_BYTES_MAX, BlobFrame, BlobRef, CborError, CborFault, Decoder, Encoder, Event, Frame,
+    FrameKind, Hash, Outcome, ReadError, Salt, Type, TypeTable, Values,
 };
 use theater_verify::Source;
 
@@ -126,7 +126,11 @@ impl Blobs {
                 let payload = match ty {
                     Type::Variant(cases) => cases.get(case).and_then(|(_, ty)| ty.as_ref()),
                     Type::Result(ok, err) => {
-                        if case == 0 { ok.as_deref() } else { err.as_deref() }
+                        if case == 0 {
+                            ok.as_deref()
+                        } else {
+                            err.as_deref()
+                        }
                     }
                     _ => None,
                 };

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use theater_record::{
-    Event, FunctionId, FunctionType, Hash, Kind, LifecycleState, Outcome, Place, ReadError,
-    Reader, Stored, TypeTable, record_hash,
+    Event, FunctionId, FunctionType, Hash, Kind, LifecycleState, Outcome, Place, ReadError, Reader,
+    Stored, TypeTable, record_hash,
 };
 use theater_verify::VerifiedChain;
 
@@ -120,9 +120,9 @@ impl Cursor {
 
     /// Whether a recorder would write `event` in exactly the bytes that come next.
     pub(super) fn is_next(&self, event: &Event) -> bool {
-        self.next.as_ref().is_some_and(|next| {
-            next.kind == event.kind() && self.place.frame(event) == next.frame
-        })
+        self.next
+            .as_ref()
+            .is_some_and(|next| next.kind == event.kind() && self.place.frame(event) == next.frame)
     }
 
     /// Takes the next record off the tape.
@@ -192,8 +192,7 @@ impl Cursor {
             bytes.extend_from_slice(frame.bytes());
             match frame.kind() {
                 Some(theater_record::FrameKind::Record { seq, kind }) => {
-                    let kind = Kind::from_number(kind)
-                        .ok_or(ReadError::NotAFrame { offset })?;
+                    let kind = Kind::from_number(kind).ok_or(ReadError::NotAFrame { offset })?;
                     self.next = Some(Next { seq, offset, kind, frame: bytes });
                     return Ok(());
                 }

@@ -42,13 +42,12 @@ impl Probe {
         before: impl FnOnce() -> Option<Outcome>,
     ) -> Option<Outcome> {
         let calls_it = |crossing: &Crossing| {
-            crossing.function.as_ref().is_some_and(|known| {
-                known.interface == function.0 && known.name == function.1
-            })
+            crossing
+                .function
+                .as_ref()
+                .is_some_and(|known| known.interface == function.0 && known.name == function.1)
         };
-        let is_same = |crossing: &Crossing| {
-            matches!(&crossing.event, Event::ImportCall(other) if other.args == call.args)
-        };
+        let is_same = |crossing: &Crossing| matches!(&crossing.event, Event::ImportCall(other) if other.args == call.args);
         let answer_behind = |at: usize| match &self.recorded.get(at + 1)?.1.event {
             Event::ImportReturn(end) => Some(end.outcome.clone()),
             _ => None,
