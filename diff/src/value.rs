@@ -5,6 +5,7 @@ use theater_record::{BlobRef, FunctionType, Type, TypeTable, Value};
 use crate::path::{Root, ValuePath};
 use crate::value::walk::{At, Context, Walk};
 
+mod bytes;
 mod walk;
 
 /// The content of a payload that was put out of line, if it can be had.

@@ -1,17 +1,12 @@
 //! The walk over two values side by side.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::mem::discriminant;
 
-use theater_record::{Decoder, Type, TypeId, TypeTable, Value};
+use theater_record::{Type, TypeId, TypeTable, Value};
 
 use super::{Change, Contents, Difference, Differences, Typed};
 use crate::path::{PathStep, Root, ValuePath};
-
-/// Contents out of line may refer to contents out of line. A recorder nests them once; whoever
-/// made a chain that nests them deeper did so to exhaust the stack.
-const UNPACKED_MAX: usize = 4;
 
 /// What it takes to understand the values of one side.
 #[derive(Clone, Copy)]
@@ -33,14 +28,45 @@ impl At<'_> {
     }
 }
 
+/// What the value of an enum, a variant, an option or a result is.
+struct Case<'v> {
+    name: &'v str,
+    position: u32,
+    payload: Option<At<'v>>,
+}
+
+impl<'v> Case<'v> {
+    fn of(at: At<'v>) -> Option<Case<'v>> {
+        let (position, name, payload) = match (at.value, at.ty) {
+            (Value::Enum(case), Type::Enum(names)) => (*case, &**names.get(*case as usize)?, None),
+            (Value::Variant(case, payload), Type::Variant(cases)) => {
+                let (name, ty) = cases.get(*case as usize)?;
+                (*case, &**name, inner(payload.as_deref(), ty.as_ref()))
+            }
+            (Value::Option(None), Type::Option(_)) => (0, "none", None),
+            (Value::Option(Some(value)), Type::Option(ty)) => {
+                (1, "some", inner(Some(value), Some(ty)))
+            }
+            (Value::Result(Ok(payload)), Type::Result(ty, _)) => {
+                (0, "ok", inner(payload.as_deref(), ty.as_deref()))
+            }
+            (Value::Result(Err(payload)), Type::Result(_, ty)) => {
+                (1, "err", inner(payload.as_deref(), ty.as_deref()))
+            }
+            _ => return None,
+        };
+        Some(Case { name, position, payload })
+    }
+}
+
 /// A walk over two values, the expected one first.
 pub(super) struct Walk<'a> {
-    sides: [Context<'a>; 2],
+    pub(super) sides: [Context<'a>; 2],
     path: ValuePath,
     most: usize,
     differences: Differences,
     /// How many contents out of line the walk is inside of.
-    unpacked: usize,
+    pub(super) unpacked: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -78,33 +104,57 @@ impl<'a> Walk<'a> {
             return self.other_type(expected, actual);
         }
         let (e, a) = (At { ty, ..expected }, At { ty: actual_ty, ..actual });
-        match (e.value, a.value, ty, actual_ty) {
-            (Value::Blob(_), ..) | (_, Value::Blob(_), ..) => self.out_of_line(e, a),
-            (Value::String(x), Value::String(y), ..) => {
-                self.bytes(e, a, x.as_bytes(), y.as_bytes());
+        match ty {
+            _ if matches!(e.value, Value::Blob(_)) || matches!(a.value, Value::Blob(_)) => {
+                self.out_of_line(e, a);
             }
-            (Value::Bytes(x), Value::Bytes(y), ..) => self.bytes(e, a, x, y),
-            (_, _, Type::Own(x), Type::Own(y)) | (_, _, Type::Borrow(x), Type::Borrow(y)) => {
-                if self.resource(0, *x) != self.resource(1, *y) {
-                    self.other_type(e, a);
-                } else if e.value != a.value {
-                    self.other_value(e, a);
-                }
+            Type::Bool
+            | Type::S8
+            | Type::U8
+            | Type::S16
+            | Type::U16
+            | Type::S32
+            | Type::U32
+            | Type::S64
+            | Type::U64
+            | Type::F32
+            | Type::F64
+            | Type::Char => self.plain(e, a),
+            Type::String => self.bytes(e, a),
+            Type::List(_) | Type::FixedList(..) if matches!(e.value, Value::Bytes(_)) => {
+                self.bytes(e, a);
             }
-            (Value::Enum(x), Value::Enum(y), Type::Enum(names), Type::Enum(actual_names)) => {
-                if names.get(*x as usize) != actual_names.get(*y as usize) {
-                    self.other_value(e, a);
-                }
+            Type::List(_) | Type::FixedList(..) | Type::Map(..) => self.list_or_map(e, a),
+            Type::Tuple(_) | Type::Record(_) => self.tuple_or_record(e, a),
+            Type::Enum(_) | Type::Variant(_) | Type::Option(_) | Type::Result(..) => {
+                self.case(e, a);
             }
-            (Value::Flags(x), Value::Flags(y), Type::Flags(names), Type::Flags(actual_names)) => {
-                self.flags((*x, names), (*y, actual_names));
-            }
-            _ => self.compound(e, a),
+            Type::Flags(_) => self.flags(e, a),
+            Type::Own(id) | Type::Borrow(id) => self.handle(e, a, *id),
+            Type::Resource | Type::Named(_) => self.other_type(e, a),
         }
     }
 
-    /// Compares two values that have values inside them, or are plain numbers.
-    fn compound(&mut self, e: At<'_>, a: At<'_>) {
+    /// Compares two numbers, truths or characters; floats are kept as their bits. Values that do
+    /// not belong to their types end here too.
+    pub(super) fn plain(&mut self, e: At<'_>, a: At<'_>) {
+        if e.value != a.value {
+            self.push(Change::Value { expected: e.typed(), actual: a.typed() });
+        }
+    }
+
+    /// Compares two resources: by number, if they are of one type.
+    fn handle(&mut self, e: At<'_>, a: At<'_>, id: TypeId) {
+        let [types, actual_types] = self.sides.map(|side| side.types);
+        let name = types.get(id).map(|def| &def.name);
+        let actual_name = match a.ty {
+            Type::Own(id) | Type::Borrow(id) => actual_types.get(*id).map(|def| &def.name),
+            _ => None,
+        };
+        if name == actual_name { self.plain(e, a) } else { self.other_type(e, a) }
+    }
+
+    fn list_or_map(&mut self, e: At<'_>, a: At<'_>) {
         match (e.value, a.value, e.ty, a.ty) {
             (
                 Value::List(x),
@@ -122,73 +172,41 @@ impl<'a> Walk<'a> {
                 let (y, actual_entry) = entries(y, actual_key, actual_value);
                 self.list((&x, &entry), (&y, &actual_entry));
             }
+            _ => self.plain(e, a),
+        }
+    }
+
+    fn tuple_or_record(&mut self, e: At<'_>, a: At<'_>) {
+        match (e.value, a.value, e.ty, a.ty) {
             (Value::Tuple(x), Value::Tuple(y), Type::Tuple(tys), Type::Tuple(actual_tys)) => {
                 for at in 0..x.len().max(y.len()) {
-                    let expected = payload(x.get(at), tys.get(at));
-                    let actual = payload(y.get(at), actual_tys.get(at));
+                    let expected = inner(x.get(at), tys.get(at));
+                    let actual = inner(y.get(at), actual_tys.get(at));
                     self.inside(PathStep::Index(at), |walk| walk.either(expected, actual));
                 }
             }
             (Value::Record(x), Value::Record(y), Type::Record(tys), Type::Record(actual_tys)) => {
                 self.record((x, tys), (y, actual_tys));
             }
-            (Value::Variant(x, inner), Value::Variant(y, actual_inner), ..) => {
-                let case = case_of(e.ty, *x).zip(case_of(a.ty, *y));
-                match case.filter(|(case, actual_case)| case.0 == actual_case.0) {
-                    Some(((name, ty), (_, actual_ty))) => {
-                        let inner = payload(inner.as_deref(), ty.as_ref());
-                        let actual_inner = payload(actual_inner.as_deref(), actual_ty.as_ref());
-                        self.payload(name, (inner, actual_inner), (e, a));
-                    }
-                    None => self.other_value(e, a),
-                }
-            }
-            (Value::Option(x), Value::Option(y), Type::Option(ty), Type::Option(actual_ty)) => {
-                if x.is_some() == y.is_some() {
-                    let x = payload(x.as_deref(), Some(ty));
-                    let y = payload(y.as_deref(), Some(actual_ty));
-                    self.payload("some", (x, y), (e, a));
-                } else {
-                    self.other_value(e, a);
-                }
-            }
-            (
-                Value::Result(x),
-                Value::Result(y),
-                Type::Result(ok, err),
-                Type::Result(actual_ok, actual_err),
-            ) => {
-                let (name, x, y) = match (x, y) {
-                    (Ok(x), Ok(y)) => ("ok", (x, ok), (y, actual_ok)),
-                    (Err(x), Err(y)) => ("err", (x, err), (y, actual_err)),
-                    (Ok(_), Err(_)) | (Err(_), Ok(_)) => return self.other_value(e, a),
-                };
-                let x = payload(x.0.as_deref(), x.1.as_deref());
-                let y = payload(y.0.as_deref(), y.1.as_deref());
-                self.payload(name, (x, y), (e, a));
-            }
-            // Numbers, truths and characters; floats are kept as their bits.
-            (value, actual_value, ..) => {
-                if value != actual_value {
-                    self.other_value(e, a);
-                }
-            }
+            _ => self.plain(e, a),
         }
     }
 
-    /// Compares what the same case holds on both sides.
-    fn payload(
-        &mut self,
-        case: &str,
-        inner: (Option<At<'_>>, Option<At<'_>>),
-        outer: (At<'_>, At<'_>),
-    ) {
-        match inner {
+    fn case(&mut self, e: At<'_>, a: At<'_>) {
+        let (Some(case), Some(actual_case)) = (Case::of(e), Case::of(a)) else {
+            return self.plain(e, a);
+        };
+        // Only a malicious chain has two cases of one name; they differ nevertheless.
+        let is_same = case.name == actual_case.name
+            && (case.position == actual_case.position || e.ty != a.ty);
+        match (case.payload, actual_case.payload) {
+            _ if !is_same => self.push(Change::Value { expected: e.typed(), actual: a.typed() }),
             (Some(expected), Some(actual)) => {
-                self.inside(PathStep::Name(case.to_owned()), |walk| walk.compare(expected, actual));
+                let step = PathStep::Name(case.name.to_owned());
+                self.inside(step, |walk| walk.compare(expected, actual));
             }
             (None, None) => {}
-            (Some(_), None) | (None, Some(_)) => self.other_type(outer.0, outer.1),
+            (Some(_), None) | (None, Some(_)) => self.other_type(e, a),
         }
     }
 
@@ -223,8 +241,8 @@ impl<'a> Walk<'a> {
             true => HashMap::new(),
             false => y.1.iter().enumerate().map(|(at, (name, _))| (&**name, at)).collect(),
         };
-        let expected = |at: usize| payload(x.0.get(at), x.1.get(at).map(|field| &field.1));
-        let actual = |at: usize| payload(y.0.get(at), y.1.get(at).map(|field| &field.1));
+        let expected = |at: usize| inner(x.0.get(at), x.1.get(at).map(|field| &field.1));
+        let actual = |at: usize| inner(y.0.get(at), y.1.get(at).map(|field| &field.1));
         let mut paired = vec![same_names; y.1.len()];
         for (at, (name, _)) in x.1.iter().enumerate() {
             let actual_at = if same_names { Some(at) } else { by_name.get(&**name).copied() };
@@ -239,76 +257,31 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn flags(&mut self, (x, names): (u64, &[String]), (y, actual_names): (u64, &[String])) {
-        let is_set = |bits: u64, names: &[String], name: &str| {
-            let at = names.iter().position(|known| known == name);
-            at.is_some_and(|at| at < 64 && bits >> at & 1 == 1)
+    fn flags(&mut self, e: At<'_>, a: At<'_>) {
+        let (Value::Flags(x), Value::Flags(y), Type::Flags(names), Type::Flags(actual_names)) =
+            (e.value, a.value, e.ty, a.ty)
+        else {
+            return self.plain(e, a);
         };
-        let added = actual_names.iter().filter(|name| !names.contains(name));
-        for name in names.iter().chain(added) {
-            let (expected, actual) = (is_set(x, names, name), is_set(y, actual_names, name));
+        let is_set = |bits: u64, at: Option<usize>| {
+            at.and_then(|at| bits.checked_shr(at.try_into().ok()?))
+                .is_some_and(|bits| bits & 1 == 1)
+        };
+        let mut flag = |name: &str, at: Option<usize>, actual_at: Option<usize>| {
+            let (expected, actual) = (is_set(*x, at), is_set(*y, actual_at));
             if expected != actual {
                 let typed = |bit| Typed { value: Value::Bool(bit), ty: Type::Bool };
                 let change = Change::Value { expected: typed(expected), actual: typed(actual) };
-                self.inside(PathStep::Name(name.clone()), |walk| walk.push(change));
+                self.inside(PathStep::Name(name.to_owned()), |walk| walk.push(change));
             }
-        }
-    }
-
-    fn bytes(&mut self, e: At<'_>, a: At<'_>, x: &[u8], y: &[u8]) {
-        if x == y {
-            return;
-        }
-        let is_text = matches!(e.ty, Type::String);
-        let mut start = x.iter().zip(y).take_while(|(x, y)| x == y).count();
-        while is_text && (splits_char(x, start) || splits_char(y, start)) {
-            start -= 1;
-        }
-        let ends = x[start..].iter().rev().zip(y[start..].iter().rev());
-        let mut end = ends.take_while(|(x, y)| x == y).count();
-        while is_text && splits_char(x, x.len() - end) {
-            end -= 1;
-        }
-        self.push(Change::Bytes {
-            expected: e.typed(),
-            actual: a.typed(),
-            equal_start: Some(start as u64),
-            equal_end: Some(end as u64),
-            expected_len: x.len() as u64,
-            actual_len: y.len() as u64,
-        });
-    }
-
-    /// Compares two values of which at least one is out of line.
-    fn out_of_line(&mut self, e: At<'_>, a: At<'_>) {
-        if e.value == a.value {
-            return;
-        }
-        let contents = if self.unpacked < UNPACKED_MAX {
-            content(e, &self.sides[0]).zip(content(a, &self.sides[1]))
-        } else {
-            None
         };
-        if let Some((expected, actual)) = contents {
-            self.unpacked += 1;
-            self.compare(At { value: &expected, ..e }, At { value: &actual, ..a });
-            self.unpacked -= 1;
-            return;
+        for (at, name) in names.iter().enumerate() {
+            let same = || actual_names.iter().position(|known| known == name);
+            flag(name, Some(at), if names == actual_names { Some(at) } else { same() });
         }
-        let (expected, actual) = (e.typed(), a.typed());
-        // Digests are salted: other digests do not say that the contents differ. Lengths do.
-        match bytes_len(e, self.sides[0].types).zip(bytes_len(a, self.sides[1].types)) {
-            Some((expected_len, actual_len)) if expected_len != actual_len => {
-                self.push(Change::Bytes {
-                    expected,
-                    actual,
-                    equal_start: None,
-                    equal_end: None,
-                    expected_len,
-                    actual_len,
-                });
-            }
-            _ => self.push(Change::Unknown { expected, actual }),
+        for (at, name) in actual_names.iter().enumerate().filter(|(_, name)| !names.contains(name))
+        {
+            flag(name, None, Some(at));
         }
     }
 
@@ -338,65 +311,13 @@ impl<'a> Walk<'a> {
         probe.differences.is_empty()
     }
 
-    fn other_value(&mut self, e: At<'_>, a: At<'_>) {
-        self.push(Change::Value { expected: e.typed(), actual: a.typed() });
-    }
-
     fn other_type(&mut self, e: At<'_>, a: At<'_>) {
         self.push(Change::Type { expected: e.typed(), actual: a.typed() });
     }
-
-    fn resource(&self, side: usize, id: TypeId) -> Option<&str> {
-        self.sides[side].types.get(id).map(|def| &*def.name)
-    }
 }
 
-/// A value with what was out of line put in its place; `None` if that cannot be had.
-fn content<'v>(at: At<'v>, side: &Context<'_>) -> Option<Cow<'v, Value>> {
-    let Value::Blob(blob) = at.value else { return Some(Cow::Borrowed(at.value)) };
-    let bytes = (side.contents)(blob).filter(|bytes| bytes.len() as u64 == blob.len)?;
-    if matches!(at.ty, Type::String) {
-        return String::from_utf8(bytes).ok().map(Value::String).map(Cow::Owned);
-    }
-    if is_bytes(at.ty, side.types) {
-        return Some(Cow::Owned(Value::Bytes(bytes)));
-    }
-    let mut input = Decoder::new(&bytes);
-    // The decoder relies on a walk over the item, which bounds how deep it is nested.
-    input.clone().item().ok()?;
-    let value = Value::decode(&mut input, at.ty, side.types).ok()?;
-    input.finish().ok()?;
-    Some(Cow::Owned(value))
-}
-
-/// How many bytes a string or a list of bytes has, in line or out of line.
-fn bytes_len(at: At<'_>, types: &TypeTable) -> Option<u64> {
-    match at.value {
-        Value::Blob(blob) if is_bytes(at.ty, types) => Some(blob.len),
-        Value::String(text) => Some(text.len() as u64),
-        Value::Bytes(bytes) => Some(bytes.len() as u64),
-        _ => None,
-    }
-}
-
-/// Whether the content of such a value is its plain bytes.
-fn is_bytes(ty: &Type, types: &TypeTable) -> bool {
-    match ty {
-        Type::String => true,
-        Type::List(item) | Type::FixedList(_, item) => types.resolve(item) == Some(&Type::U8),
-        _ => false,
-    }
-}
-
-fn payload<'v>(value: Option<&'v Value>, ty: Option<&'v Type>) -> Option<At<'v>> {
+fn inner<'v>(value: Option<&'v Value>, ty: Option<&'v Type>) -> Option<At<'v>> {
     value.zip(ty).map(|(value, ty)| At { value, ty })
-}
-
-fn case_of(ty: &Type, case: u32) -> Option<&(String, Option<Type>)> {
-    match ty {
-        Type::Variant(cases) => cases.get(case as usize),
-        _ => None,
-    }
 }
 
 /// The entries of a map as a list of records.
@@ -405,9 +326,4 @@ fn entries(pairs: &[(Value, Value)], key: &Type, value: &Type) -> (Vec<Value>, T
     let fields = [("key", key), ("value", value)];
     let fields = fields.map(|(name, ty)| (name.to_owned(), ty.clone()));
     (pairs.iter().map(entry).collect(), Type::Record(fields.to_vec()))
-}
-
-/// Whether a place in UTF-8 text is in the middle of a character.
-fn splits_char(text: &[u8], at: usize) -> bool {
-    text.get(at).is_some_and(|byte| byte & 0xc0 == 0x80)
 }
