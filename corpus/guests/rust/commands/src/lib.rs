@@ -1,0 +1,3 @@
+//! What more than one of the commands needs.
+
+pub mod digest;
