@@ -53,8 +53,8 @@ mutants=(
 
 # Guests that are small enough to be kept prebuilt.
 kept=(
-    calls clocks exit filter hello hello-preview1 ledger ledger-v2 mutant-base "${mutants[@]/#/mutant-}"
-    oom overflow panic payloads sorted spin walk
+    calls clocks exit filter floats hello hello-preview1 ledger ledger-v2 mutant-base "${mutants[@]/#/mutant-}"
+    oom overflow panic payloads resources sorted spin walk
 )
 
 # What is built may not know where it was built: paths in messages and in debug information get

@@ -68,11 +68,13 @@ impl Book {
         marks.set(Marks::NOTED, note.is_some());
         let passage = Passage { source: source.clone(), target: target.clone(), amount, fee };
         let number = self.enter(at, Movement::Moved(passage), marks, note);
-        self.set(&source, number, held - cost);
-        // Whoever transfers to himself loses the fee and nothing else.
-        let arrived = if source == target { held - fee } else { arrived };
-        self.set(&target, number, arrived);
-        Ok((self.held(&source)?, arrived))
+        if source == target {
+            self.set(&source, number, held - fee);
+        } else {
+            self.set(&source, number, held - cost);
+            self.set(&target, number, arrived);
+        }
+        Ok((self.held(&source)?, self.held(&target)?))
     }
 
     pub(crate) fn balance(&self, account: &str) -> Option<i64> {
