@@ -53,7 +53,7 @@ mutants=(
 
 # Guests that are small enough to be kept prebuilt.
 kept=(
-    calls clocks exit filter floats hello hello-preview1 ledger ledger-v2 mutant-base "${mutants[@]/#/mutant-}"
+    agent calls clocks exit fetch filter floats hello hello-preview1 ledger ledger-v2 mutant-base "${mutants[@]/#/mutant-}"
     oom overflow panic payloads resources sorted spin walk
 )
 
@@ -81,7 +81,7 @@ build_rust() {
     }
 
     guest_cargo --workspace --target wasm32-wasip2
-    for name in $(cd corpus/guests/rust/commands/src/bin && ls); do
+    for name in $(ls corpus/guests/rust/commands/src/bin); do
         install -m 644 "$built/${name%.rs}.wasm" "$out/"
     done
     for name in floats ledger resources; do
