@@ -53,8 +53,10 @@ mutants=(
 
 # Guests that are small enough to be kept prebuilt.
 kept=(
-    agent calls clocks exit fetch filter floats hello hello-preview1 ledger ledger-v2 mutant-base "${mutants[@]/#/mutant-}"
+    agent calls clocks exit fetch filter floats hello hello-preview1 ledger ledger-v2
+    mutant-base "${mutants[@]/#/mutant-}"
     oom overflow panic payloads resources sorted spin walk
+    async-export async-import stream-import unknown-import
 )
 
 # What is built may not know where it was built: paths in messages and in debug information get
@@ -80,7 +82,7 @@ build_rust() {
             --target-dir "$root/target/guests-build/rust" "$@"
     }
 
-    guest_cargo --workspace --target wasm32-wasip2
+    guest_cargo --workspace --exclude guest-encode --target wasm32-wasip2
     for name in $(ls corpus/guests/rust/commands/src/bin); do
         install -m 644 "$built/${name%.rs}.wasm" "$out/"
     done
@@ -110,6 +112,11 @@ build_c() {
     chmod 644 "$out/sorted.wasm"
 }
 
+build_wat() {
+    cargo run --quiet --locked --manifest-path corpus/guests/rust/Cargo.toml -p guest-encode \
+        --target-dir "$root/target/guests-build/rust" -- "$out" corpus/guests/wat/*.wat
+}
+
 # Another compiler makes other bytes. Only with the one that made the committed guest can it be checked.
 c_compiler() {
     if command -v clang >/dev/null; then
@@ -121,6 +128,7 @@ c_compiler() {
 
 build_kept() {
     build_rust
+    build_wat
     local needed
     needed="$(cat corpus/components/C-COMPILER 2>/dev/null || c_compiler)"
     if [ "$task" = update ] || [ "$(c_compiler)" = "$needed" ]; then

@@ -19,7 +19,7 @@ pub struct Response {
 #[derive(Debug)]
 pub enum HttpError {
     /// The address cannot be asked for.
-    Address(String),
+    Address,
     /// The host does not let this guest send it.
     Denied(ErrorCode),
     /// It was sent, or nearly, and came to nothing.
@@ -29,7 +29,7 @@ pub enum HttpError {
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            HttpError::Address(address) => write!(f, "{address}: not an http or https address"),
+            HttpError::Address => f.write_str("not an http or https address"),
             HttpError::Denied(code) => write!(f, "denied: {}", name(code)),
             HttpError::Failed(what) => f.write_str(what),
         }
@@ -55,8 +55,7 @@ pub fn post_json(address: &str, body: &str) -> Result<Response, HttpError> {
 }
 
 fn send(method: &Method, address: &str, body: Option<&str>) -> Result<Response, HttpError> {
-    let request = request_to(address, body.is_some())
-        .ok_or_else(|| HttpError::Address(address.to_owned()))?;
+    let request = request_to(address, body).ok_or(HttpError::Address)?;
     request.set_method(method).map_err(|()| failed("the method was refused"))?;
     let outgoing = request.body().map_err(|()| failed("there is no body to write"))?;
     let future = handle(request, None).map_err(from_code)?;
@@ -79,7 +78,7 @@ fn send(method: &Method, address: &str, body: Option<&str>) -> Result<Response, 
 }
 
 /// A request with scheme, authority and path of this address.
-fn request_to(address: &str, with_json: bool) -> Option<OutgoingRequest> {
+fn request_to(address: &str, json: Option<&str>) -> Option<OutgoingRequest> {
     let (scheme, rest) = address.split_once("://")?;
     let scheme = match scheme {
         "http" => Scheme::Http,
@@ -91,8 +90,9 @@ fn request_to(address: &str, with_json: bool) -> Option<OutgoingRequest> {
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
 
     let headers = Fields::new();
-    if with_json {
+    if let Some(json) = json {
         headers.append("content-type", b"application/json").ok()?;
+        headers.append("content-length", json.len().to_string().as_bytes()).ok()?;
     }
     let request = OutgoingRequest::new(headers);
     request.set_scheme(Some(&scheme)).ok()?;

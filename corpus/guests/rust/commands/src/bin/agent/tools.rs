@@ -78,8 +78,7 @@ fn of_response(response: &http::Response) -> Outcome {
 fn of_http(url: &str, error: &HttpError) -> Outcome {
     match error {
         HttpError::Denied(_) => Outcome::Denied(format!("{url}: {error}")),
-        HttpError::Address(_) => Outcome::Failed(error.to_string()),
-        HttpError::Failed(_) => Outcome::Failed(format!("{url}: {error}")),
+        HttpError::Address | HttpError::Failed(_) => Outcome::Failed(format!("{url}: {error}")),
     }
 }
 
