@@ -1,0 +1,188 @@
+#!/usr/bin/env bash
+# Builds the guests from source.
+#
+#   corpus/build.sh [--profile PROFILE] [rust] [c] [wat] [js] [python]
+#       builds these, or all, into target/guests/ (target/guests/PROFILE/ if it is not `release`).
+#       Profiles: release, line-tables (the same code with source lines), dev.
+#   corpus/build.sh --check
+#       builds those that are kept in corpus/components/ and says which come out differently.
+#   corpus/build.sh --update
+#       builds them and puts them there, with their digests.
+#
+# Rust needs rustup. C needs Debian's clang, lld, wasi-libc and libclang-rt-dev-wasm32; JS needs node
+# with npm, Python needs python3 with venv; what else they need is installed below target/.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root="$PWD"
+exec </dev/null
+
+languages=()
+profile=release
+task=build
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --profile)
+        profile="${2:?--profile needs a name}"
+        shift
+        ;;
+    --check | --update) task="${1#--}" ;;
+    rust | c | wat | js | python) languages+=("$1") ;;
+    *)
+        sed -n '2,/^$/s/^# \{0,1\}//p' "$0" >&2
+        exit 2
+        ;;
+    esac
+    shift
+done
+case "$profile" in
+release) out="$root/target/guests" ;;
+line-tables | dev) out="$root/target/guests/$profile" ;;
+*)
+    echo "$profile: not a profile; there are release, line-tables and dev" >&2
+    exit 2
+    ;;
+esac
+mkdir -p "$out"
+
+# The features of guests that exist in several builds.
+mutants=(
+    changed-argument other-callee extra-call missing-call swapped-calls
+    extra-call-at-end early-stop other-result other-state other-trap
+)
+
+# Guests that are small enough to be kept prebuilt.
+kept=(
+    agent calls clocks exit fetch filter floats hello hello-preview1 ledger ledger-v2
+    mutant-base "${mutants[@]/#/mutant-}"
+    oom overflow panic payloads resources sorted spin walk
+    async-export async-import stream-import unknown-import
+)
+
+# What is built may not know where it was built: paths in messages and in debug information get
+# prefixes that are the same everywhere.
+rust_flags() {
+    local flags=("--remap-path-prefix=$root=/theater") sources
+    for sources in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
+        flags+=("--remap-path-prefix=$sources=/crates")
+    done
+    flags+=("--remap-path-prefix=$(rustc --print sysroot)/lib/rustlib/src/rust=/rust")
+    local IFS=$'\x1f'
+    echo "${flags[*]}"
+}
+
+build_rust() {
+    rustup --quiet target add wasm32-wasip1 wasm32-wasip2
+    local manifest=(--locked --manifest-path corpus/guests/rust/Cargo.toml)
+    cargo fetch --quiet "${manifest[@]}"
+    local built="$root/target/guests-build/rust/wasm32-wasip2/${profile/#dev/debug}" name
+    guest_cargo() {
+        env -u RUSTFLAGS CARGO_INCREMENTAL=0 CARGO_ENCODED_RUSTFLAGS="$(rust_flags)" \
+            cargo build --quiet "${manifest[@]}" --profile "$profile" \
+            --target-dir "$root/target/guests-build/rust" "$@"
+    }
+
+    guest_cargo --workspace --exclude guest-encode --target wasm32-wasip2
+    for name in $(ls corpus/guests/rust/commands/src/bin); do
+        install -m 644 "$built/${name%.rs}.wasm" "$out/"
+    done
+    for name in floats ledger resources; do
+        install -m 644 "$built/guest_$name.wasm" "$out/$name.wasm"
+    done
+    install -m 644 "$built/guest_mutants.wasm" "$out/mutant-base.wasm"
+    guest_cargo -p guest-ledger --features v2 --target wasm32-wasip2
+    install -m 644 "$built/guest_ledger.wasm" "$out/ledger-v2.wasm"
+    for name in "${mutants[@]}"; do
+        guest_cargo -p guest-mutants --features "$name" --target wasm32-wasip2
+        install -m 644 "$built/guest_mutants.wasm" "$out/mutant-$name.wasm"
+    done
+    # A core module for WASI preview 1, as toolchains made them before there were components.
+    guest_cargo -p guest-commands --bin hello --target wasm32-wasip1
+    install -m 644 "${built/wasip2/wasip1}/hello.wasm" "$out/hello-preview1.wasm"
+}
+
+build_c() {
+    local options=(-Os -Wl,--strip-debug)
+    case "$profile" in
+    line-tables) options=(-Os -gline-tables-only) ;;
+    dev) options=(-O0 -g) ;;
+    esac
+    clang --target=wasm32-wasi "${options[@]}" -Wall -Wextra -Werror -ffile-prefix-map="$root=/theater" \
+        -o "$out/sorted.wasm" "$root/corpus/guests/c/sorted.c"
+    chmod 644 "$out/sorted.wasm"
+}
+
+build_wat() {
+    cargo run --quiet --locked --manifest-path corpus/guests/rust/Cargo.toml -p guest-encode \
+        --target-dir "$root/target/guests-build/rust" -- "$out" corpus/guests/wat/*.wat
+}
+
+# Another compiler makes other bytes. Only with the one that made the committed guest can it be checked.
+c_compiler() {
+    if command -v clang >/dev/null; then
+        clang --version | head -n 1
+    else
+        echo "no clang"
+    fi
+}
+
+build_kept() {
+    build_rust
+    build_wat
+    local needed
+    needed="$(cat corpus/components/C-COMPILER 2>/dev/null || c_compiler)"
+    if [ "$task" = update ] || [ "$(c_compiler)" = "$needed" ]; then
+        build_c
+    else
+        echo "skipped: sorted.wasm was built by '$needed', and here is '$(c_compiler)'"
+        rm -f "$out/sorted.wasm"
+    fi
+}
+
+check() {
+    build_kept
+    local name differs=0
+    while read -r _ name; do
+        if [ ! -e "$out/$name" ]; then
+            [ "$name" = sorted.wasm ] && continue
+            echo "$name: in DIGESTS, but not built"
+            differs=1
+        elif ! cmp -s "$out/$name" "corpus/components/$name"; then
+            echo "$name: built from source it is $(sha256sum <"$out/$name" | cut -c 1-16)..., kept is" \
+                "$(sha256sum <"corpus/components/$name" | cut -c 1-16)..."
+            differs=1
+        fi
+    done <corpus/components/DIGESTS
+    (cd corpus/components && sha256sum --quiet --check DIGESTS) || differs=1
+    for name in corpus/components/*.wasm; do
+        if ! grep -q "  ${name##*/}\$" corpus/components/DIGESTS; then
+            echo "${name##*/}: not in DIGESTS"
+            differs=1
+        fi
+    done
+    [ "$differs" = 0 ] && echo "the guests are what is built from their sources"
+    return "$differs"
+}
+
+update() {
+    build_kept
+    mkdir -p corpus/components
+    rm -f corpus/components/*.wasm
+    local name
+    for name in "${kept[@]}"; do
+        install -m 644 "$out/$name.wasm" corpus/components/
+    done
+    c_compiler >corpus/components/C-COMPILER
+    (cd corpus/components && sha256sum -- *.wasm >DIGESTS)
+}
+
+case "$task" in
+check) check ;;
+update) update ;;
+build)
+    [ "${#languages[@]}" -gt 0 ] || languages=(rust c wat js python)
+    for language in "${languages[@]}"; do
+        "build_$language"
+    done
+    ;;
+esac
