@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::event::{FunctionId, FunctionType};
+use crate::event::{Event, FunctionId, FunctionType};
 use crate::format::NESTING_DEPTH_MAX;
 use crate::types::{Type, TypeDef, TypeId};
 
@@ -53,6 +53,33 @@ impl Interned {
         self.function_count += 1;
         self.functions.insert((function.interface, function.name), function.id);
         function.id
+    }
+
+    /// Takes the name that an event of a chain introduces, if it does. `false` if its number is not
+    /// the next one.
+    pub(crate) fn follow(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Type(def) if def.id == self.next_type() => {
+                self.add_type(def.clone());
+                true
+            }
+            Event::Function(function) if function.id == self.next_function() => {
+                self.add_function(function.clone());
+                true
+            }
+            Event::Type(_) | Event::Function(_) => false,
+            Event::Header(_)
+            | Event::ExportCall(_)
+            | Event::ImportCall(_)
+            | Event::ImportReturn(_)
+            | Event::ExportReturn(_)
+            | Event::ResourceDrop(_)
+            | Event::Lifecycle(_)
+            | Event::Permission(_)
+            | Event::Checkpoint(_)
+            | Event::Close(_)
+            | Event::Recover(_) => true,
+        }
     }
 
     /// At least as many levels as a value of this type, and the type itself, has when encoded.

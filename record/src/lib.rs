@@ -23,6 +23,7 @@ mod queue;
 mod reader;
 mod recorder;
 mod recover;
+mod resume;
 mod shape;
 mod sign;
 mod types;
@@ -52,6 +53,7 @@ pub use merkle::{AuditPath, CheckpointLog, LogPath, PathFinder, log_leaf, segmen
 pub use reader::{ReadError, Reader, Record, Stored};
 pub use recorder::{About, Clock, Options, RecordError, Recorder, Sensitivity, Tip};
 pub use recover::{RecoverError, RecoverOptions, Recovery};
+pub use resume::{ResumeError, ResumeOptions};
 pub use shape::{ShapeError, check_body};
 pub use sign::{IdentityKey, PublicKey, Seed, Signature, SigningKey};
 pub use types::{Type, TypeDef, TypeId, TypeTable};
