@@ -46,9 +46,12 @@ pub(crate) fn values_of(event: &Event) -> Option<&Values> {
 /// How many bytes these fields take at most once the payload is out of line. Exact where it could
 /// be too much for a record; then it takes a walk over the values, but never a look at a payload.
 pub(crate) fn outlined_bytes(event: &Event, fields: &[u8], payload: Payload) -> usize {
+    if payload == Payload::Inline {
+        return fields.len();
+    }
     let count = values_of(event).map_or(0, Values::count);
     let bound = fields.len() + count.saturating_mul(REFERENCE_BYTES_MAX);
-    if payload == Payload::Inline || bound + VALUES_BYTES_MAX < BODY_BYTES_MAX {
+    if bound.saturating_add(VALUES_BYTES_MAX) < BODY_BYTES_MAX {
         return fields.len();
     }
     let mut out = Vec::new();
