@@ -35,24 +35,32 @@ impl Interned {
         FunctionId(self.function_count)
     }
 
-    /// Succeeds if no value of these types can nest too deep. With that settled once per type, no
-    /// value has to be looked at.
-    pub(crate) fn check<'t>(&self, types: impl IntoIterator<Item = &'t Type>) -> Result<(), ()> {
+    /// Succeeds if no value of the types that an event names can nest too deep, else returns what
+    /// has such a type. With that settled once per type, no value has to be looked at.
+    pub(crate) fn check(&self, event: &Event) -> Result<(), String> {
         // The array of arguments or results is a level too.
-        let fits = types.into_iter().all(|ty| self.levels_of(ty) < NESTING_DEPTH_MAX);
-        if fits { Ok(()) } else { Err(()) }
+        let fits = |ty: &Type| self.levels_of(ty) < NESTING_DEPTH_MAX;
+        if let Event::Type(def) = event
+            && !fits(&def.ty)
+        {
+            return Err(def.name.clone());
+        }
+        if let Event::Function(function) = event
+            && !function.params.iter().map(|(_, ty)| ty).chain(&function.results).all(fits)
+        {
+            return Err(format!("{}#{}", function.interface, function.name));
+        }
+        Ok(())
     }
 
-    pub(crate) fn add_type(&mut self, def: TypeDef) -> TypeId {
+    fn add_type(&mut self, def: TypeDef) {
         self.levels.push(self.levels_of(&def.ty));
         self.types.insert(def.name, def.id);
-        def.id
     }
 
-    pub(crate) fn add_function(&mut self, function: FunctionType) -> FunctionId {
+    fn add_function(&mut self, function: FunctionType) {
         self.function_count += 1;
         self.functions.insert((function.interface, function.name), function.id);
-        function.id
     }
 
     /// Takes the name that an event of a chain introduces, if it does. `false` if its number is not

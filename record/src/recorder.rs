@@ -223,7 +223,11 @@ impl Recorder {
                 if is_small { Payload::Inline } else { Payload::LongOut(self.inline_bytes_max) }
             }
         };
-        self.queue.push(event, payload)
+        self.interned.check(event).map_err(|name| RecordError::TooDeep { name })?;
+        let seq = self.queue.push(event, payload)?;
+        // Whoever gives numbers to names itself may do so in another order.
+        let _ = self.interned.follow(event);
+        Ok(seq)
     }
 
     /// Appends an event and returns once it is on disk.
@@ -261,10 +265,9 @@ impl Recorder {
         if let Some(id) = self.interned.type_id(name) {
             return Ok(id);
         }
-        let def = TypeDef { id: self.interned.next_type(), name: name.to_owned(), ty: ty.clone() };
-        self.interned.check([ty]).map_err(|()| RecordError::TooDeep { name: name.to_owned() })?;
-        self.append(&Event::Type(def.clone()))?;
-        Ok(self.interned.add_type(def))
+        let id = self.interned.next_type();
+        self.append(&Event::Type(TypeDef { id, name: name.to_owned(), ty: ty.clone() }))?;
+        Ok(id)
     }
 
     /// The number of a function; introduces it if it is new.
@@ -278,18 +281,15 @@ impl Recorder {
         if let Some(id) = self.interned.function_id(interface, name) {
             return Ok(id);
         }
-        self.interned
-            .check(params.iter().map(|(_, ty)| ty).chain(results))
-            .map_err(|()| RecordError::TooDeep { name: format!("{interface}#{name}") })?;
-        let function = FunctionType {
-            id: self.interned.next_function(),
+        let id = self.interned.next_function();
+        self.append(&Event::Function(FunctionType {
+            id,
             interface: interface.to_owned(),
             name: name.to_owned(),
             params: params.iter().map(|(name, ty)| ((*name).to_owned(), ty.clone())).collect(),
             results: results.to_vec(),
-        };
-        self.append(&Event::Function(function.clone()))?;
-        Ok(self.interned.add_function(function))
+        }))?;
+        Ok(id)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use theater_record::{
     About, BLOB_PIECE_BYTES_MAX, BODY_BYTES_MAX, Call, CheckpointPolicy, Event, FunctionId, Kind,
     NESTING_DEPTH_MAX, Options, Reader, RecordError, Recorder, Seed, Sensitivity, Stored, Type,
-    Value, Values,
+    TypeDef, TypeId, Value, Values,
 };
 
 type Memory = Arc<Mutex<Vec<u8>>>;
@@ -145,6 +145,9 @@ fn types_whose_values_would_nest_too_deep_cannot_be_named() {
 
     let too_deep = Type::List(Box::new(deepest));
     let refused = recorder.type_id("t", &too_deep);
+    assert!(matches!(&refused, Err(RecordError::TooDeep { name }) if name == "t"), "{refused:?}");
+    let def = TypeDef { id: TypeId(1), name: "t".to_owned(), ty: too_deep.clone() };
+    let refused = recorder.append(&Event::Type(def));
     assert!(matches!(&refused, Err(RecordError::TooDeep { name }) if name == "t"), "{refused:?}");
     let refused = recorder.function_id("i", "f", &[], &[too_deep]);
     assert!(matches!(&refused, Err(RecordError::TooDeep { name }) if name == "i#f"), "{refused:?}");
