@@ -10,11 +10,13 @@ use crate::escape::is_hidden;
 use crate::exit::{self, Exit};
 use crate::ui::{ColourChoice, Ui};
 
+mod fork;
 mod keygen;
 mod pack;
 mod prove;
 mod recover;
 mod redact;
+mod run;
 mod show;
 mod stat;
 mod unpack;
