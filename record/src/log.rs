@@ -45,3 +45,13 @@ impl Log for io::Sink {
         Ok(())
     }
 }
+
+impl Log for Box<dyn Log> {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        (**self).append(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        (**self).sync()
+    }
+}

@@ -304,6 +304,20 @@ impl Values {
         Ok(Values(bytes))
     }
 
+    /// Takes an array that the caller has just written with an [`Encoder`], without walking over it
+    /// again.
+    #[must_use]
+    pub fn written(bytes: Vec<u8>) -> Values {
+        debug_assert!(Values::from_encoded(bytes.clone()).is_ok(), "not what an encoder writes");
+        Values(bytes)
+    }
+
+    /// The encoded array itself.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
     /// The encoded array.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

@@ -78,7 +78,7 @@ impl Choice {
 impl Plan {
     /// Looks through a chain.
     pub(crate) fn make(
-        chain: &VerifiedChain<'_>,
+        chain: &VerifiedChain,
         choice: &Choice,
         done: impl Fn(u64),
     ) -> anyhow::Result<Plan> {
@@ -150,7 +150,7 @@ impl Plan {
     /// Writes the chain with tombstones in place of the blobs.
     pub(crate) fn write(
         &self,
-        chain: &VerifiedChain<'_>,
+        chain: &VerifiedChain,
         out: &mut Output,
         done: impl Fn(u64),
     ) -> anyhow::Result<()> {
@@ -170,11 +170,11 @@ impl Plan {
                 continue;
             }
             let tombstone = Tombstone { digest: blob.digest, len: blob.content.len() as u64 };
-            out.copy(chain.source(), kept_from, offset, &done)?;
+            out.copy(&**chain.source(), kept_from, offset, &done)?;
             kept_from = reader.offset();
             out.write_all(&tombstone_frame(tombstone, tag))?;
         }
-        out.copy(chain.source(), kept_from, chain.bytes(), &done)
+        out.copy(&**chain.source(), kept_from, chain.bytes(), &done)
     }
 }
 

@@ -1,1 +1,39 @@
 //! Runs WebAssembly components and records everything that crosses their sandbox.
+//!
+//! A component stands behind a membrane of stubs. While recording, a call goes to the recorder first
+//! and then to the host; in replay, the same stubs compare it with a tape and answer from there.
+
+mod by_val;
+mod cli;
+mod codec;
+mod component;
+mod engine;
+mod handles;
+mod home;
+pub mod host;
+mod interner;
+mod lifter;
+mod limiter;
+mod live;
+mod membrane;
+mod playback;
+mod recording;
+mod store;
+mod tape;
+mod trap;
+mod wave;
+mod world;
+
+pub use cli::{Exit, main_from};
+pub use component::{Component, ComponentError, as_component, digest};
+pub use engine::{Backend, ENGINE, Engine, EngineError, Limits, is_same_compiler};
+pub use home::{Home, HomeError};
+pub use playback::{Ending, PlaybackError, PlaybackOptions, Played, play};
+pub use recording::{Recording, RecordingOptions, RunError};
+pub use store::{Store, StoreError};
+pub use tape::{BlobError, Console, Crossing, Frame, Mismatch, Probe, Stream, TapeError};
+pub use trap::Failure;
+pub use wave::{
+    FindError, FunctionPath, Invocation, Position, WaveError, parse_value, type_text, write_value,
+};
+pub use world::{Function, NamedType, Resource, World, WorldError};

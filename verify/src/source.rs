@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 
 /// Bytes that several threads can read at once, anywhere.
-pub trait Source: Sync {
+pub trait Source: Send + Sync {
     /// How many bytes there are.
     fn len(&self) -> u64;
 
@@ -32,13 +33,33 @@ impl Source for [u8] {
     }
 }
 
-impl Source for &[u8] {
+impl Source for Vec<u8> {
     fn len(&self) -> u64 {
-        <[u8]>::len(self) as u64
+        self.as_slice().len() as u64
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        Source::read_at(*self, buffer, offset)
+        self.as_slice().read_at(buffer, offset)
+    }
+}
+
+impl<S: Source + ?Sized> Source for &S {
+    fn len(&self) -> u64 {
+        (**self).len()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        (**self).read_at(buffer, offset)
+    }
+}
+
+impl<S: Source + ?Sized> Source for Arc<S> {
+    fn len(&self) -> u64 {
+        (**self).len()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        (**self).read_at(buffer, offset)
     }
 }
 
@@ -83,20 +104,21 @@ impl Source for FileSource {
 }
 
 /// Reads a source from front to back.
-pub struct SourceReader<'a, S: ?Sized> {
-    source: &'a S,
+pub struct SourceReader<S> {
+    source: S,
     offset: u64,
     end: u64,
 }
 
-impl<'a, S: Source + ?Sized> SourceReader<'a, S> {
+impl<S: Source> SourceReader<S> {
     /// Reads the bytes from `start` up to, not including, `end`.
-    pub fn new(source: &'a S, start: u64, end: u64) -> SourceReader<'a, S> {
-        SourceReader { source, offset: start, end: end.min(source.len()) }
+    pub fn new(source: S, start: u64, end: u64) -> SourceReader<S> {
+        let end = end.min(source.len());
+        SourceReader { source, offset: start, end }
     }
 }
 
-impl<S: Source + ?Sized> io::Read for SourceReader<'_, S> {
+impl<S: Source> io::Read for SourceReader<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.end.saturating_sub(self.offset);
         let len = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));

@@ -1,6 +1,7 @@
 //! Chains that were checked and found good, as a type.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use theater_record::{Header, ReadError, Reader};
 
@@ -12,8 +13,9 @@ use crate::verify::{Options, verify};
 ///
 /// This is the only door to whatever relies on a chain, replay above all. There is no way to make
 /// one but to check a chain: see [`Checked`].
-pub struct VerifiedChain<'s> {
-    source: &'s dyn Source,
+#[derive(Clone)]
+pub struct VerifiedChain {
+    source: Arc<dyn Source>,
     header: Header,
     head: Head,
     /// Where the good part of the file ends.
@@ -21,22 +23,22 @@ pub struct VerifiedChain<'s> {
 }
 
 /// A chain right after it was checked, with the outcome.
-pub struct Checked<'s> {
-    source: &'s dyn Source,
+pub struct Checked {
+    source: Arc<dyn Source>,
     /// What the check found.
     pub report: Report,
 }
 
-impl<'s> Checked<'s> {
+impl Checked {
     /// Checks a chain.
-    pub fn new(source: &'s dyn Source, options: &Options<'_>) -> Result<Checked<'s>, VerifyError> {
-        verify(source, options).map(|report| Checked { source, report })
+    pub fn new(source: Arc<dyn Source>, options: &Options<'_>) -> Result<Checked, VerifyError> {
+        verify(&source, options).map(|report| Checked { source, report })
     }
 
     /// The whole chain, closed or open, if nothing is wrong with it and the policy is met.
     ///
     /// A check that did not look at every record is not enough.
-    pub fn whole(self) -> Result<VerifiedChain<'s>, Box<Report>> {
+    pub fn whole(self) -> Result<VerifiedChain, Box<Report>> {
         let sound = matches!(self.report.verdict(), Verdict::Complete | Verdict::Open)
             && self.report.faults.is_empty();
         let end = self.source.len();
@@ -44,12 +46,12 @@ impl<'s> Checked<'s> {
     }
 
     /// The longest good start of the chain, whatever comes after it.
-    pub fn good_prefix(self) -> Result<VerifiedChain<'s>, Box<Report>> {
+    pub fn good_prefix(self) -> Result<VerifiedChain, Box<Report>> {
         let end = self.report.head.map_or(0, |head| head.end);
         self.up_to(end)
     }
 
-    fn up_to(self, end: u64) -> Result<VerifiedChain<'s>, Box<Report>> {
+    fn up_to(self, end: u64) -> Result<VerifiedChain, Box<Report>> {
         match (&self.report.header, self.report.head) {
             (Some(header), Some(head)) if self.report.depth >= Depth::Structure => {
                 let header = header.clone();
@@ -60,7 +62,7 @@ impl<'s> Checked<'s> {
     }
 }
 
-impl<'s> VerifiedChain<'s> {
+impl VerifiedChain {
     /// What the chain is about.
     #[must_use]
     pub fn header(&self) -> &Header {
@@ -81,12 +83,12 @@ impl<'s> VerifiedChain<'s> {
 
     /// The file that holds it.
     #[must_use]
-    pub fn source(&self) -> &'s dyn Source {
-        self.source
+    pub fn source(&self) -> &Arc<dyn Source> {
+        &self.source
     }
 
     /// Reads its records from the first to the last.
-    pub fn reader(&self) -> Result<Reader<impl Read + 's>, ReadError> {
-        Reader::new(SourceReader::new(self.source, 0, self.end))
+    pub fn reader(&self) -> Result<Reader<impl Read + Send + use<>>, ReadError> {
+        Reader::new(SourceReader::new(self.source.clone(), 0, self.end))
     }
 }

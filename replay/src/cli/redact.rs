@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 use theater_verify::{Checked, Fault, Options, Report, Source, Verdict, VerifiedChain};
@@ -71,9 +72,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     let choice = choice(args)?;
     let opened = open_either(&args.chain)?;
-    let (chain, packed): (Box<dyn Source>, bool) = match opened {
-        Opened::Plain(file) => (Box::new(file), false),
-        Opened::Packed(packed) => (Box::new(packed), true),
+    let (chain, packed): (Arc<dyn Source>, bool) = match opened {
+        Opened::Plain(file) => (Arc::new(file), false),
+        Opened::Packed(packed) => (Arc::new(packed), true),
     };
     let shown = args.chain.display();
     if packed && args.in_place {
@@ -82,7 +83,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
             format!("theater-replay unpack {}", argument(&args.chain)),
         ));
     }
-    let chain = require_whole(&args.chain, &*chain, args.in_place, ui)?;
+    let chain = require_whole(&args.chain, chain, args.in_place, ui)?;
     let progress = ui.progress(chain.bytes());
     let plan = Plan::make(&chain, &choice, |bytes| progress.set(bytes))?;
     drop(progress);
@@ -119,12 +120,12 @@ fn choice(args: &Args) -> anyhow::Result<Choice> {
 }
 
 /// Redaction rewrites the file, and must not hide damage that was there before.
-fn require_whole<'s>(
+fn require_whole(
     path: &Path,
-    chain: &'s dyn Source,
+    chain: Arc<dyn Source>,
     in_place: bool,
     ui: &Ui,
-) -> anyhow::Result<VerifiedChain<'s>> {
+) -> anyhow::Result<VerifiedChain> {
     let shown = path.display();
     let progress = ui.progress(chain.len());
     let set = |bytes| progress.set(bytes);

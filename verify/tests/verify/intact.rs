@@ -1,5 +1,7 @@
 //! Whole chains are called whole, at every depth, with every number of threads.
 
+use std::sync::Arc;
+
 use theater_verify::{Anchor, Checked, Depth, Options, Policy, Report, Unmet, Verdict, verify};
 
 use crate::chains::{all_kinds, calls, hash_of, identity, records, short_segments, signed};
@@ -77,19 +79,19 @@ fn a_policy_that_holds_is_met_and_one_that_does_not_is_not() {
 fn only_a_sound_chain_or_its_good_start_gets_through_the_door() {
     let chain = calls(3, 30, short_segments(8));
     let records = records(&chain);
-    let source: &[u8] = &chain;
+    let source = Arc::new(chain.clone());
     let options = Options::default();
-    let whole = Checked::new(&source, &options).unwrap().whole().unwrap();
+    let whole = Checked::new(source.clone(), &options).unwrap().whole().unwrap();
     assert_eq!((whole.head().seq, whole.bytes()), (records.len() as u64 - 1, chain.len() as u64));
     let quick = Options { depth: Depth::Quick, ..Options::default() };
-    assert!(Checked::new(&source, &quick).unwrap().whole().is_err(), "not enough was looked at");
+    assert!(Checked::new(source, &quick).unwrap().whole().is_err(), "not enough was looked at");
 
     let mut damaged = chain.clone();
     damaged[records[20].0 + 60] ^= 1;
-    let source: &[u8] = &damaged;
-    let refused = Checked::new(&source, &options).unwrap().whole();
+    let source = Arc::new(damaged);
+    let refused = Checked::new(source.clone(), &options).unwrap().whole();
     assert_eq!(refused.map(|_| ()).unwrap_err().verdict(), Verdict::Damaged);
-    let start = Checked::new(&source, &options).unwrap().good_prefix().unwrap();
+    let start = Checked::new(source, &options).unwrap().good_prefix().unwrap();
     assert_eq!((start.head().seq, start.head().hash), (19, hash_of(&chain, records[19])));
     let mut reader = start.reader().unwrap();
     let mut read = 0;

@@ -1,0 +1,4 @@
+//! Tests of the comparison through its public interface.
+
+mod samples;
+mod values;

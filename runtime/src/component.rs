@@ -1,0 +1,137 @@
+//! A component as it is run and named: its bytes, their digest, its world.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use theater_record::Hash;
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
+    WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+};
+use wasmparser::{Parser, Payload};
+use wit_component::{ComponentEncoder, StringEncoding};
+
+use crate::engine::Engine;
+use crate::lifter;
+use crate::world::{Decoded, World, WorldError};
+
+/// Why there is no component.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentError {
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something else than WebAssembly.
+    #[error("not WebAssembly: the first bytes are not a module's or a component's")]
+    NotWasm,
+    /// WebAssembly that is damaged or uses features that are not supported.
+    #[error("not a valid component")]
+    Invalid(#[source] anyhow::Error),
+    /// A core module that cannot be made a component.
+    #[error("the core module cannot be adapted: it may import WASI preview 1 only")]
+    NotAdaptable(#[source] anyhow::Error),
+    /// Its world cannot be recorded.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// The engine refuses it.
+    #[error("the component does not compile")]
+    Compile(#[source] wasmtime::Error),
+}
+
+/// A component that can be run: read, understood and compiled.
+pub struct Component {
+    digest: Hash,
+    bytes: Vec<u8>,
+    world: World,
+    decoded: Decoded,
+    pub(crate) engine: Engine,
+    pub(crate) compiled: wasmtime::component::Component,
+}
+
+impl Component {
+    /// Reads a component from a file, as [`Component::new`] does.
+    pub fn load(engine: &Engine, path: &Path) -> Result<Component, ComponentError> {
+        let bytes = std::fs::read(path)
+            .map_err(|source| ComponentError::Unreadable { path: path.to_owned(), source })?;
+        Component::new(engine, bytes)
+    }
+
+    /// Compiles a component. A core module for WASI preview 1 is made a component first; its
+    /// digest is that of the component it became.
+    pub fn new(engine: &Engine, bytes: Vec<u8>) -> Result<Component, ComponentError> {
+        let bytes = as_component(bytes)?;
+        let decoded = Decoded::new(&bytes)?;
+        let world = World::new(&decoded)?;
+        let compiled = engine.compile(&bytes).map_err(ComponentError::Compile)?;
+        let digest = digest(&bytes);
+        Ok(Component { digest, bytes, world, decoded, engine: engine.clone(), compiled })
+    }
+
+    /// The plain BLAKE3 digest of its bytes.
+    #[must_use]
+    pub fn digest(&self) -> Hash {
+        self.digest
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What it imports and exports.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The compiled lifter for what it imports.
+    pub(crate) fn lifter(&self) -> Result<wasmtime::component::Component, ComponentError> {
+        let bytes = lifter::generate(&self.decoded, StringEncoding::UTF8)
+            .map_err(ComponentError::Invalid)?;
+        self.engine.compile(&bytes).map_err(ComponentError::Compile)
+    }
+}
+
+/// The digest by which a chain names a component.
+#[must_use]
+pub fn digest(component: &[u8]) -> Hash {
+    Hash(*blake3::hash(component).as_bytes())
+}
+
+/// The component itself, or the one that a core module for WASI preview 1 becomes.
+pub fn as_component(bytes: Vec<u8>) -> Result<Vec<u8>, ComponentError> {
+    if Parser::is_component(&bytes) {
+        return Ok(bytes);
+    }
+    if !Parser::is_core_wasm(&bytes) {
+        return Err(ComponentError::NotWasm);
+    }
+    let adapter = if exports_start(&bytes)? {
+        WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER
+    } else {
+        WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER
+    };
+    ComponentEncoder::default()
+        .module(&bytes)
+        .and_then(|encoder| encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter))
+        .and_then(|encoder| encoder.validate(true).encode())
+        .map_err(ComponentError::NotAdaptable)
+}
+
+/// Whether a core module is a program, as opposed to a library.
+fn exports_start(bytes: &[u8]) -> Result<bool, ComponentError> {
+    for payload in Parser::new(0).parse_all(bytes) {
+        let payload = payload.map_err(|error| ComponentError::Invalid(error.into()))?;
+        if let Payload::ExportSection(exports) = payload {
+            let mut names = exports.into_iter().filter_map(Result::ok);
+            return Ok(names.any(|export| export.name == "_start"));
+        }
+    }
+    Ok(false)
+}

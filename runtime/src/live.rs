@@ -1,0 +1,233 @@
+//! The live side of the membrane: the host acts, and the recorder writes down what it did.
+
+use std::sync::Arc;
+
+use theater_record::{Call, Encoder, Event, Outcome, RecordError, Recorder, Return, Values};
+use wasmtime::component::Linker;
+use wasmtime::{AsContextMut, Result, Store, StoreContextMut};
+use wasmtime_wasi::{WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
+
+use crate::codec::{self, Callee};
+use crate::component::Component;
+use crate::handles;
+use crate::host::{self, FileWatch, Host, HostView};
+use crate::interner::Interner;
+use crate::membrane::{Actor, Backend, Stopped};
+use crate::trap::{self, Failure};
+use crate::world::Function;
+
+/// Records what a component does and has the host answer.
+pub(crate) struct Live {
+    pub(crate) recorder: Recorder,
+    host: Host,
+    /// Each imported function, callable.
+    calls: Arc<[Callee<Actor<Live>>]>,
+    /// How to drop a resource of each imported type.
+    drops: Arc<[Callee<Actor<Live>>]>,
+    /// Whether a call has to be on disk before the host acts, by import. Empty if none has.
+    flushed: Vec<bool>,
+    /// How denials of the file system are told from each import's results, once it was called.
+    watches: Vec<Watch>,
+    /// Set when recording failed, which ends the run.
+    pub(crate) failed: Option<RecordError>,
+}
+
+/// How denials of the file system are told from the results of one import.
+#[derive(Clone)]
+enum Watch {
+    /// It did not return yet.
+    Unknown,
+    /// It has nothing to do with files.
+    None,
+    /// Like this.
+    Some(Arc<FileWatch>),
+}
+
+impl HostView for Actor<Live> {
+    fn host(&mut self) -> &mut Host {
+        &mut self.backend.host
+    }
+}
+
+impl WasiView for Actor<Live> {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.backend.host.wasi()
+    }
+}
+
+impl WasiHttpView for Actor<Live> {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.backend.host.http()
+    }
+}
+
+impl Live {
+    /// The host's functions are not callable yet; see [`Live::connect`].
+    pub(crate) fn new(recorder: Recorder, host: Host, flushed: Vec<bool>) -> Live {
+        let none = || Arc::from(Vec::new());
+        let watches = Vec::new();
+        Live { recorder, host, calls: none(), drops: none(), flushed, watches, failed: None }
+    }
+
+    /// Instantiates the lifter against the host, in the component's own store.
+    pub(crate) fn connect(
+        store: &mut Store<Actor<Live>>,
+        component: &Component,
+        lifter: &wasmtime::component::Component,
+    ) -> Result<()> {
+        let mut linker = Linker::new(&component.engine.inner);
+        host::add_to_linker(&mut linker)?;
+        let (calls, drops) = outside(&mut store.as_context_mut(), |cx| {
+            let instance = linker.instantiate(&mut *cx, lifter)?;
+            let mut get = |name: String, params: usize, results: usize| {
+                let Some(func) = instance.get_func(&mut *cx, &name) else {
+                    wasmtime::bail!("the lifter has no {name}");
+                };
+                codec::typed(func, &*cx, params, results)
+            };
+            let world = component.world();
+            let calls = world.imports.iter().enumerate().map(|(number, function)| {
+                get(format!("f{number}"), function.flat_params, function.flat_results)
+            });
+            let calls = calls.collect::<Result<Vec<_>>>()?;
+            let drops = (0..world.resources.len()).map(|number| get(format!("d{number}"), 1, 0));
+            Ok((calls, drops.collect::<Result<Vec<_>>>()?))
+        })?;
+        let live = &mut store.data_mut().backend;
+        (live.calls, live.drops) = (calls.into(), drops.into());
+        Ok(())
+    }
+
+    /// Writes events, one after another.
+    pub(crate) fn write(&mut self, definitions: &[Event], event: &Event) -> Result<()> {
+        for event in definitions.iter().chain([event]) {
+            if let Err(error) = self.recorder.append(event) {
+                self.failed = Some(error);
+                return Err(Stopped.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The watch over an import, made when it first returns.
+    fn watch(&mut self, import: usize, interner: &Interner) -> Option<Arc<FileWatch>> {
+        if self.watches.len() <= import {
+            self.watches.resize(import + 1, Watch::Unknown);
+        }
+        if let Watch::Unknown = self.watches[import] {
+            let watch = interner
+                .imported(import)
+                .and_then(|function| FileWatch::new(function, interner.types()));
+            self.watches[import] = watch.map_or(Watch::None, |watch| Watch::Some(Arc::new(watch)));
+        }
+        match &self.watches[import] {
+            Watch::Some(watch) => Some(watch.clone()),
+            Watch::None | Watch::Unknown => None,
+        }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.recorder.flush().map_err(|error| {
+            self.failed = Some(error);
+            Stopped.into()
+        })
+    }
+}
+
+impl Backend for Live {
+    fn emit(actor: &mut Actor<Live>, definitions: &[Event], event: &Event) -> Result<()> {
+        actor.backend.write(definitions, event)
+    }
+
+    fn answer(
+        cx: &mut StoreContextMut<'_, Actor<Live>>,
+        import: usize,
+        call: Call,
+    ) -> Result<Outcome> {
+        let live = &mut cx.data_mut().backend;
+        if live.flushed.get(import) == Some(&true) {
+            live.flush()?;
+        }
+        let calls = live.calls.clone();
+        let answered = outside(cx, |cx| calls[import](cx, call.args.as_bytes()));
+        let outcome = match answered {
+            Ok(results) => Outcome::Returned(Values::written(results)),
+            Err(error) => {
+                let Failure { code, detail } = trap::host_failure(&error);
+                Outcome::Trapped { code, detail }
+            }
+        };
+        write_answer(cx.data_mut(), import, &call, outcome)
+    }
+
+    fn dropped(cx: &mut StoreContextMut<'_, Actor<Live>>, ty: usize, resource: u32) -> Result<()> {
+        // A resource from an earlier life has nothing behind it any more.
+        let Some(index) = handles::unbind(resource) else { return Ok(()) };
+        let drops = cx.data().backend.drops.clone();
+        let mut args = Vec::with_capacity(8);
+        Encoder(&mut args).array(1);
+        Encoder(&mut args).uint(index.into());
+        outside(cx, |cx| drops[ty](cx, &args)).map(drop)
+    }
+}
+
+/// Writes what the host decided and answered.
+fn write_answer(
+    actor: &mut Actor<Live>,
+    import: usize,
+    call: &Call,
+    outcome: Outcome,
+) -> Result<Outcome> {
+    let Actor { backend: live, interner, .. } = actor;
+    for decision in live.host.take_decisions() {
+        live.write(&[], &Event::Permission(decision))?;
+    }
+    if let (Some(watch), Outcome::Returned(results)) = (live.watch(import, interner), &outcome)
+        && let Some(denial) = live.host.file_denial(&watch, &call.args, results, interner.types())
+    {
+        live.write(&[], &Event::Permission(denial))?;
+    }
+    let event = Event::ImportReturn(Return { function: call.function, outcome, fuel: None });
+    live.write(&[], &event)?;
+    match event {
+        Event::ImportReturn(answer) => Ok(answer.outcome),
+        _ => unreachable!("it was made above"),
+    }
+}
+
+/// Runs something that is not the component's doing: its limits and its fuel are left alone.
+fn outside<R>(
+    cx: &mut StoreContextMut<'_, Actor<Live>>,
+    run: impl FnOnce(&mut StoreContextMut<'_, Actor<Live>>) -> Result<R>,
+) -> Result<R> {
+    let counts_fuel = cx.data().counts_fuel();
+    let fuel = if counts_fuel { Some(cx.get_fuel()?) } else { None };
+    if counts_fuel {
+        cx.set_fuel(u64::MAX)?;
+    }
+    cx.data_mut().limiter.is_off = true;
+    let outcome = handles::in_lifter(|| run(cx));
+    cx.data_mut().limiter.is_off = false;
+    if let Some(fuel) = fuel {
+        cx.set_fuel(fuel)?;
+    }
+    outcome
+}
+
+/// Which imports can do something that a crash does not undo, so that the intent has to be on disk
+/// before they run.
+pub(crate) fn has_effects(function: &Function) -> bool {
+    const HARMLESS: [&str; 6] = [
+        "wasi:clocks/",
+        "wasi:random/",
+        "wasi:cli/environment@",
+        "wasi:cli/terminal",
+        "wasi:io/poll@",
+        "wasi:io/error@",
+    ];
+    const READING: [&str; 7] = ["get-", "read", "stat", "is-", "subscribe", "metadata", "check-"];
+    let member = function.name.rsplit('.').next().unwrap_or(&function.name);
+    !HARMLESS.iter().any(|prefix| function.interface.starts_with(prefix))
+        && !READING.iter().any(|prefix| member.starts_with(prefix))
+}

@@ -1,0 +1,320 @@
+//! The membrane around a component: everything that crosses it is an event.
+//!
+//! A component is linked against stubs only. A stub encodes the call, tells the backend about it,
+//! and asks the backend for the answer. Recording and replay build the same stubs; what differs is
+//! who answers: the host, or the tape.
+
+use std::sync::Arc;
+
+use theater_record::{
+    Call, Decoder, Encoder, Event, FunctionId, Outcome, ResourceDrop, Return, Values,
+};
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Instance, Linker, ResourceType};
+use wasmtime::{AsContextMut, Result, Store, StoreContextMut};
+
+use crate::codec::{self, Callee};
+use crate::component::Component;
+use crate::engine::Limits;
+use crate::handles::{self, Handles};
+use crate::interner::Interner;
+use crate::limiter::Limiter;
+use crate::trap::{self, Failure};
+use crate::world::{DROP, World};
+
+/// Who is on the other side of the membrane.
+pub(crate) trait Backend: Sized + Send + 'static {
+    /// Takes note of what the component did. `definitions` come before it.
+    fn emit(actor: &mut Actor<Self>, definitions: &[Event], event: &Event) -> Result<()>;
+
+    /// Answers the import call that was emitted last.
+    fn answer(
+        cx: &mut StoreContextMut<'_, Actor<Self>>,
+        import: usize,
+        call: Call,
+    ) -> Result<Outcome>;
+
+    /// Gives up the resource whose drop was emitted last. `ty` is its position among the world's
+    /// imported resource types.
+    fn dropped(cx: &mut StoreContextMut<'_, Actor<Self>>, ty: usize, resource: u32) -> Result<()>;
+}
+
+/// What a store knows of its component.
+pub(crate) struct Actor<B> {
+    pub(crate) backend: B,
+    pub(crate) world: Arc<World>,
+    pub(crate) interner: Interner,
+    pub(crate) limiter: Limiter,
+    handles: Handles,
+    /// How much fuel there was in the beginning, where it is counted.
+    fuel_start: Option<u64>,
+}
+
+impl<B> Actor<B> {
+    pub(crate) fn counts_fuel(&self) -> bool {
+        self.fuel_start.is_some()
+    }
+}
+
+/// A component behind its membrane.
+pub(crate) struct Sandbox<B: Backend> {
+    pub(crate) store: Store<Actor<B>>,
+    component: wasmtime::component::Component,
+    linker: Linker<Actor<B>>,
+    /// The component's exports, once it is instantiated.
+    exports: Option<Vec<Callee<Actor<B>>>>,
+}
+
+impl<B: Backend> Sandbox<B> {
+    /// Puts the membrane up; the component does not run yet.
+    pub(crate) fn new(component: &Component, limits: &Limits, backend: B) -> Result<Sandbox<B>> {
+        let world = Arc::new(component.world().clone());
+        let actor = Actor {
+            backend,
+            interner: Interner::new(&world),
+            limiter: Limiter::new(limits),
+            handles: Handles::new(world.resources.len() as u32),
+            fuel_start: None,
+            world,
+        };
+        let mut store = Store::new(&component.engine.inner, actor);
+        store.limiter(|actor| &mut actor.limiter);
+        // The bound on what one call may copy would be another limit that replay must know.
+        store.set_hostcall_fuel(usize::MAX);
+        if limits.fuel {
+            let fuel = limits.fuel_max.unwrap_or(FUEL_ENDLESS).min(FUEL_ENDLESS);
+            store.set_fuel(fuel)?;
+            store.data_mut().fuel_start = Some(fuel);
+        }
+        let linker = stubs(component)?;
+        Ok(Sandbox { store, component: component.compiled.clone(), linker, exports: None })
+    }
+
+    /// The same membrane around a fresh store, for an actor's next life.
+    pub(crate) fn renewed(self, component: &Component, limits: &Limits) -> Result<Sandbox<B>> {
+        let Actor { backend, interner, handles, .. } = self.store.into_data();
+        let mut sandbox = Sandbox::new(component, limits, backend)?;
+        let actor = sandbox.store.data_mut();
+        actor.interner = interner;
+        // What the old instance held is gone, but numbers are never given out twice.
+        actor.handles.continue_from(&handles);
+        Ok(sandbox)
+    }
+
+    /// Starts a fresh instance. Its start functions may already call out.
+    pub(crate) fn instantiate(&mut self) -> Result<std::result::Result<(), Failure>> {
+        self.store.data_mut().limiter.hit = None;
+        let Sandbox { store, component, linker, .. } = self;
+        let made = entered(store, |store| linker.instantiate(store, component));
+        match made {
+            Ok(instance) => {
+                self.exports = Some(exports(&mut self.store, &instance)?);
+                Ok(Ok(()))
+            }
+            Err(error) => self.ended(error).map(Err),
+        }
+    }
+
+    /// Calls an export. The outer error is not the component's doing: the backend stopped it.
+    pub(crate) fn call(&mut self, export: usize, args: &[u8]) -> Result<Outcome> {
+        let Some(exports) = &self.exports else {
+            wasmtime::bail!("the component was not instantiated");
+        };
+        let callee = exports[export].clone();
+        self.store.data_mut().limiter.hit = None;
+        let returned = entered(&mut self.store, |store| callee(&mut store.as_context_mut(), args));
+        match returned {
+            Ok(results) => Ok(Outcome::Returned(Values::written(results))),
+            Err(error) => {
+                let Failure { code, detail } = self.ended(error)?;
+                Ok(Outcome::Trapped { code, detail })
+            }
+        }
+    }
+
+    /// What the world calls next, as an event.
+    pub(crate) fn export_call(&mut self, export: usize, args: Values) -> (Vec<Event>, Event) {
+        let fuel = self.fuel();
+        let actor = self.store.data_mut();
+        let (function, definitions) = actor.interner.export(&actor.world, export);
+        (definitions, Event::ExportCall(Call { function, args, fuel }))
+    }
+
+    /// The chain's number of an export that was called before.
+    pub(crate) fn export_id(&mut self, export: usize) -> FunctionId {
+        let actor = self.store.data_mut();
+        actor.interner.export(&actor.world, export).0
+    }
+
+    /// What the component answered, as an event.
+    pub(crate) fn export_return(&self, function: FunctionId, outcome: Outcome) -> Event {
+        Event::ExportReturn(Return { function, outcome, fuel: self.fuel() })
+    }
+
+    fn fuel(&self) -> Option<u64> {
+        let start = self.store.data().fuel_start?;
+        Some(start - self.store.get_fuel().ok()?)
+    }
+
+    /// Tells the component's own end from one that the backend brought about.
+    fn ended(&mut self, error: wasmtime::Error) -> Result<Failure> {
+        if error.downcast_ref::<Stopped>().is_some() {
+            return Err(error);
+        }
+        Ok(trap::failure(&error, self.store.data().limiter.hit))
+    }
+}
+
+/// The backend stopped the component. Why is for the backend to say.
+#[derive(Debug, thiserror::Error)]
+#[error("the run was stopped")]
+pub(crate) struct Stopped;
+
+/// As good as endless, and far from overflowing.
+const FUEL_ENDLESS: u64 = u64::MAX / 4;
+
+/// Runs something of the component with the actor's handles laid out.
+fn entered<B, R>(
+    store: &mut Store<Actor<B>>,
+    run: impl FnOnce(&mut Store<Actor<B>>) -> Result<R>,
+) -> Result<R> {
+    let handles = std::mem::take(&mut store.data_mut().handles);
+    let (handles, outcome) = handles::with(handles, || run(store));
+    store.data_mut().handles = handles;
+    outcome
+}
+
+/// A linker that knows nothing but stubs.
+fn stubs<B: Backend>(component: &Component) -> Result<Linker<Actor<B>>> {
+    let engine = &component.engine.inner;
+    let mut linker = Linker::new(engine);
+    let world = component.world();
+    let mut known = Vec::new();
+    for (name, item) in component.compiled.component_type().imports(engine) {
+        match item.ty {
+            ComponentItem::ComponentInstance(instance) => {
+                for (member, item) in instance.exports(engine) {
+                    if let ComponentItem::Resource(ty) = item.ty {
+                        define_resource(&mut linker, world, name, member, ty, &mut known)?;
+                    }
+                }
+            }
+            ComponentItem::Resource(ty) => {
+                define_resource(&mut linker, world, "", name, ty, &mut known)?;
+            }
+            _ => {}
+        }
+    }
+    for (import, function) in world.imports.iter().enumerate() {
+        let mut place = match function.interface.as_str() {
+            "" => linker.root(),
+            interface => linker.instance(interface)?,
+        };
+        let (params, results) = (function.flat_params, function.flat_results);
+        let stub =
+            Arc::new(move |cx: StoreContextMut<'_, Actor<B>>, args| on_call(cx, import, args));
+        codec::define(&mut place, &function.name, params, results, stub)?;
+    }
+    Ok(linker)
+}
+
+fn define_resource<B: Backend>(
+    linker: &mut Linker<Actor<B>>,
+    world: &World,
+    interface: &str,
+    name: &str,
+    ty: ResourceType,
+    known: &mut Vec<ResourceType>,
+) -> Result<()> {
+    // A type that another interface uses is the same type, defined already.
+    if known.contains(&ty) {
+        return Ok(());
+    }
+    let number = world
+        .resources
+        .iter()
+        .position(|resource| resource.interface == interface && resource.name == name);
+    let Some(number) = number else {
+        wasmtime::bail!("{interface}#{name} is a resource the component does not declare");
+    };
+    known.push(ty);
+    let mut place = match interface {
+        "" => linker.root(),
+        interface => linker.instance(interface)?,
+    };
+    let stub = ResourceType::host_dynamic(number as u32);
+    place.resource(name, stub, move |cx, resource| on_drop(cx, number, resource))
+}
+
+/// The component calls out.
+fn on_call<B: Backend>(
+    mut cx: StoreContextMut<'_, Actor<B>>,
+    import: usize,
+    args: Vec<u8>,
+) -> Result<Vec<u8>> {
+    let fuel = match cx.data().fuel_start {
+        Some(start) => Some(start - cx.get_fuel()?),
+        None => None,
+    };
+    let Actor { interner, world, .. } = cx.data_mut();
+    let (function, definitions) = interner.import(world, import);
+    let event = Event::ImportCall(Call { function, args: Values::written(args), fuel });
+    B::emit(cx.data_mut(), &definitions, &event)?;
+    let Event::ImportCall(call) = event else { unreachable!("it was made above") };
+    match B::answer(&mut cx, import, call)? {
+        Outcome::Returned(values) => Ok(values.into_bytes()),
+        Outcome::Trapped { code, detail } => Err(Failure { code, detail }.into()),
+    }
+}
+
+/// The component drops a resource of the host's.
+fn on_drop<B: Backend>(
+    mut cx: StoreContextMut<'_, Actor<B>>,
+    number: usize,
+    resource: u32,
+) -> Result<()> {
+    let Actor { interner, world, .. } = cx.data_mut();
+    let (ty, definitions) = interner.ty(world, world.resources[number].ty);
+    let event = Event::ResourceDrop(ResourceDrop { ty, resource: resource.into() });
+    B::emit(cx.data_mut(), &definitions, &event)?;
+    B::dropped(&mut cx, number, resource)
+}
+
+/// The component's exports, callable, in the order of its world.
+fn exports<B: Backend>(
+    store: &mut Store<Actor<B>>,
+    instance: &Instance,
+) -> Result<Vec<Callee<Actor<B>>>> {
+    let world = store.data().world.clone();
+    let mut exports = Vec::<Callee<Actor<B>>>::new();
+    for function in &world.exports {
+        if function.name.starts_with(DROP) {
+            exports.push(Arc::new(drop_exported));
+            continue;
+        }
+        let within = match function.interface.as_str() {
+            "" => None,
+            interface => instance.get_export_index(&mut *store, None, interface),
+        };
+        let index = instance.get_export_index(&mut *store, within.as_ref(), &function.name);
+        let func = index.and_then(|index| instance.get_func(&mut *store, index));
+        let Some(func) = func else {
+            wasmtime::bail!("the component does not export {}", function.path());
+        };
+        exports.push(codec::typed(func, &*store, function.flat_params, function.flat_results)?);
+    }
+    Ok(exports)
+}
+
+/// Drops a resource that the component handed out.
+fn drop_exported<B: Backend>(
+    cx: &mut StoreContextMut<'_, Actor<B>>,
+    args: &[u8],
+) -> Result<Vec<u8>> {
+    let mut input = Decoder::new(args);
+    input.array_of(1)?;
+    handles::take_exported(input.uint_as()?)?.resource_drop(cx)?;
+    let mut results = Vec::new();
+    Encoder(&mut results).array(0);
+    Ok(results)
+}

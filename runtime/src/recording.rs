@@ -1,0 +1,169 @@
+//! Runs a component and records it.
+
+use theater_record::{
+    Clock, CloseReason, Event, Lifecycle, LifecycleState, Outcome, RecordError, Recorder, Tip,
+    TrapCode, Values,
+};
+
+use crate::component::{Component, ComponentError};
+use crate::engine::Limits;
+use crate::host::Host;
+use crate::live::{self, Live};
+use crate::membrane::Sandbox;
+use crate::trap::Failure;
+
+/// Why a component cannot be run, or not any further.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It imports something that the host does not have.
+    #[error("the component imports what nobody here provides: {name}")]
+    MissingImport {
+        /// The first such import.
+        name: String,
+    },
+    /// The way to the host cannot be made.
+    #[error("the component's imports cannot be connected to the host")]
+    Lifter(#[source] ComponentError),
+    /// The engine refuses.
+    #[error("the component cannot be linked")]
+    Link(#[source] wasmtime::Error),
+    /// The chain cannot be written, so the component must not go on.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// How to record.
+#[derive(Clone)]
+pub struct RecordingOptions {
+    /// What the component may use.
+    pub limits: Limits,
+    /// Whether calls with effects are made durable before the host acts.
+    pub durable: bool,
+    /// Tells the time for lifecycle records.
+    pub clock: Clock,
+}
+
+/// A component that runs and is being recorded.
+pub struct Recording {
+    sandbox: Sandbox<Live>,
+    clock: Clock,
+    /// How the last call ended, if it did not return.
+    failure: Option<Failure>,
+}
+
+impl Recording {
+    /// Starts a component: connects it to the host and instantiates it.
+    ///
+    /// The recorder has written the header and nothing else. A component that fails while it is
+    /// instantiated is an outcome, found in [`Recording::failure`].
+    pub fn start(
+        component: &Component,
+        host: Host,
+        recorder: Recorder,
+        options: &RecordingOptions,
+    ) -> Result<Recording, RunError> {
+        let world = component.world();
+        let flushed = match options.durable {
+            true => world.imports.iter().map(live::has_effects).collect(),
+            false => Vec::new(),
+        };
+        let lifter = component.lifter().map_err(RunError::Lifter)?;
+        let live = Live::new(recorder, host, flushed);
+        let mut sandbox = Sandbox::new(component, &options.limits, live).map_err(RunError::Link)?;
+        Live::connect(&mut sandbox.store, component, &lifter).map_err(not_connected)?;
+        let mut recording = Recording { sandbox, clock: options.clock.clone(), failure: None };
+        recording.note(LifecycleState::Spawned, String::new())?;
+        match recording.sandbox.instantiate() {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => {
+                recording.note(LifecycleState::Failed, instantiation_failed(&failure))?;
+                recording.failure = Some(failure);
+            }
+            Err(error) => return Err(recording.stopped(error)),
+        }
+        Ok(recording)
+    }
+
+    /// How the component failed, if it did. It cannot be called again then.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
+    }
+
+    /// Calls an export, given by its position in [`crate::World::exports`].
+    pub fn call(&mut self, export: usize, args: Values) -> Result<Outcome, RunError> {
+        let (definitions, event) = self.sandbox.export_call(export, args);
+        self.write(&definitions, &event)?;
+        let Event::ExportCall(call) = event else { unreachable!("it was asked for") };
+        let function = call.function;
+        let outcome = match self.sandbox.call(export, call.args.as_bytes()) {
+            Ok(outcome) => outcome,
+            Err(error) => return Err(self.stopped(error)),
+        };
+        if let Outcome::Trapped { code, detail } = &outcome {
+            self.failure = Some(Failure { code: *code, detail: detail.clone() });
+        }
+        let event = self.sandbox.export_return(function, outcome);
+        self.write(&[], &event)?;
+        match event {
+            Event::ExportReturn(end) => Ok(end.outcome),
+            _ => unreachable!("it was asked for"),
+        }
+    }
+
+    /// Notes that the component has come to its end, and closes the chain.
+    pub fn finish(mut self) -> Result<Tip, RunError> {
+        let (state, reason, detail) = match self.failure.take() {
+            None => (LifecycleState::Completed, CloseReason::Completed, String::new()),
+            Some(exit) if exit.code == TrapCode::Exit => {
+                (LifecycleState::Completed, CloseReason::Completed, exit.to_string())
+            }
+            Some(failure) => (LifecycleState::Failed, CloseReason::Failed, failure.to_string()),
+        };
+        self.note(state, detail.clone())?;
+        let recorder = self.sandbox.store.into_data().backend.recorder;
+        Ok(recorder.close(reason, &detail)?)
+    }
+
+    /// Leaves the chain open, so that the actor can be resumed.
+    pub fn pause(mut self) -> Result<Tip, RunError> {
+        self.note(LifecycleState::Paused, String::new())?;
+        let mut recorder = self.sandbox.store.into_data().backend.recorder;
+        recorder.flush()?;
+        Ok(recorder.tip()?)
+    }
+
+    fn note(&mut self, state: LifecycleState, detail: String) -> Result<(), RunError> {
+        let time = (self.clock)();
+        self.write(&[], &Event::Lifecycle(Lifecycle { state, time, detail }))
+    }
+
+    fn write(&mut self, definitions: &[Event], event: &Event) -> Result<(), RunError> {
+        let written = self.sandbox.store.data_mut().backend.write(definitions, event);
+        written.map_err(|error| self.stopped(error))
+    }
+
+    /// The reason why the run was stopped.
+    fn stopped(&mut self, error: wasmtime::Error) -> RunError {
+        match self.sandbox.store.data_mut().backend.failed.take() {
+            Some(error) => RunError::Record(error),
+            None => RunError::Link(error),
+        }
+    }
+}
+
+/// What a chain says of a component that failed while it was instantiated. Replay compares it.
+pub(crate) fn instantiation_failed(failure: &Failure) -> String {
+    format!("instantiation: {failure}")
+}
+
+/// The engine names a missing import in its message only.
+fn not_connected(error: wasmtime::Error) -> RunError {
+    let message = format!("{error:#}");
+    let name = message.split('`').nth(1).unwrap_or(&message).to_owned();
+    if message.contains("not found in the linker") {
+        RunError::MissingImport { name }
+    } else {
+        RunError::Link(error)
+    }
+}

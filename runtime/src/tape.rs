@@ -1,0 +1,645 @@
+//! The tape: a chain that answers in the host's place.
+//!
+//! Everything the component does is compared with what the chain says comes next. As long as all
+//! is equal, the replay's own chain is computed alongside, from what the component really did, and
+//! its links are the recorded ones.
+
+mod blobs;
+mod console;
+mod cursor;
+mod probe;
+
+use std::borrow::Cow;
+
+use theater_record::{
+    Call, Event, FunctionId, FunctionType, Hash, Kind, Lifecycle, LifecycleState, Outcome,
+    ReadError, Recorder, Return, TrapCode, TypeTable, Values,
+};
+use theater_verify::VerifiedChain;
+use wasmtime::{Result, StoreContextMut};
+
+use crate::interner::Interner;
+use crate::membrane::{Actor, Backend, Stopped};
+use crate::trap::Failure;
+use crate::world::{DROP, Function};
+
+pub use blobs::BlobError;
+pub use console::{Console, Stream};
+use cursor::Cursor;
+pub use probe::Probe;
+
+/// What keeps a replay from going on.
+#[derive(Debug, thiserror::Error)]
+pub enum TapeError {
+    /// The chain cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A payload that the component was given is not there any more.
+    #[error("event {seq} cannot be replayed")]
+    Blob {
+        /// The event that refers to it.
+        seq: u64,
+        /// What is missing.
+        source: BlobError,
+    },
+    /// The chain holds events in an order that no recording has.
+    #[error("event {seq} ({}) cannot come here", kind.name())]
+    Order {
+        /// The event.
+        seq: u64,
+        /// What it is.
+        kind: Kind,
+    },
+    /// The replay's own chain cannot be written.
+    #[error("the replay's chain cannot be written")]
+    Out(#[source] theater_record::RecordError),
+}
+
+/// A crossing with the names that belong to it.
+#[derive(Debug, Clone)]
+pub struct Crossing {
+    /// What happened.
+    pub event: Event,
+    /// The function called or returning, or a stand-in for the resource type dropped.
+    pub function: Option<FunctionType>,
+    /// The types that its values refer to.
+    pub types: TypeTable,
+}
+
+/// The recording says one thing next, the component does another.
+#[derive(Debug, Clone)]
+pub struct Mismatch {
+    /// The event where the recording says what should come; where it ends, the one after its last.
+    pub seq: u64,
+    /// Where that event stands in the file.
+    pub offset: u64,
+    /// What the recording says. `None` where it ends.
+    pub expected: Option<Crossing>,
+    /// What the component did. `None` if it could not even be called, because it lacks the export.
+    pub actual: Option<Crossing>,
+    /// The last call before, in either direction, if there was one.
+    pub before: Option<(u64, Crossing)>,
+    /// What the recording says after what it expected.
+    pub after: Option<(u64, Crossing)>,
+    /// What the component did after that, as far as answers could be guessed.
+    pub probe: Probe,
+    /// Where in the component it happened: function index and offset within its module, the
+    /// innermost frame first.
+    pub frames: Vec<Frame>,
+}
+
+/// A place in the component's code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// The function's index in its core module.
+    pub function: u32,
+    /// Its name, if the module has names.
+    pub name: Option<String>,
+    /// The offset of the instruction in the component's file.
+    pub offset: Option<usize>,
+    /// The offset within the function's body.
+    pub function_offset: Option<usize>,
+}
+
+/// Why the run on a tape stopped.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The component did something else.
+    Mismatch(Box<Mismatch>),
+    /// The tape ends while the component waits for an answer.
+    Unanswered {
+        /// The call.
+        call: Crossing,
+    },
+    /// The event up to which was asked for is reached.
+    Reached,
+    /// It cannot go on.
+    Failed(TapeError),
+    /// The engine failed.
+    Engine(wasmtime::Error),
+}
+
+/// How strictly to compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strictness {
+    /// The same component: every byte has to match.
+    Bytes,
+    /// Another build: names, but for versions, and values have to match.
+    Meaning,
+}
+
+/// Plays a chain to a component.
+pub(crate) struct Tape {
+    cursor: Cursor,
+    strictness: Strictness,
+    pub(crate) console: Console,
+    /// Stop once this event is reached.
+    pub(crate) until: Option<u64>,
+    /// Answers to give in place of the recorded ones, by event number.
+    pub(crate) overrides: Vec<(u64, Outcome)>,
+    /// Where the replay's own events go.
+    pub(crate) out: Option<Recorder>,
+    /// Set as long as the component runs on after a mismatch.
+    probing: Option<Box<Mismatch>>,
+    pub(crate) stop: Option<Stop>,
+    /// How many payloads could not be compared because they were removed.
+    pub(crate) uncompared: u64,
+    before: Option<(u64, Event)>,
+    /// Whether depth of recursion may differ from the recording's.
+    pub(crate) other_compiler: bool,
+    /// Whether the recording has fuel in its calls.
+    pub(crate) records_fuel: bool,
+    /// Fuel at each event, where it was asked for.
+    pub(crate) fuel_index: Option<Vec<(u64, u64)>>,
+}
+
+impl Tape {
+    pub(crate) fn new(chain: &VerifiedChain, strictness: Strictness) -> Result<Tape, ReadError> {
+        Ok(Tape {
+            cursor: Cursor::new(chain)?,
+            strictness,
+            console: Console::default(),
+            until: None,
+            overrides: Vec::new(),
+            out: None,
+            probing: None,
+            stop: None,
+            uncompared: 0,
+            before: None,
+            other_compiler: false,
+            records_fuel: false,
+            fuel_index: None,
+        })
+    }
+
+    /// The last event the replay got past, and the link hash of its own chain there.
+    pub(crate) fn head(&self) -> (u64, Hash) {
+        self.cursor.head()
+    }
+
+    /// What comes next on the tape, or why there is nothing to look at.
+    pub(crate) fn peek(&mut self) -> Result<Option<Kind>, TapeError> {
+        self.cursor.to_crossing()?;
+        Ok(self.cursor.kind())
+    }
+
+    /// The event that comes next, with payloads in place, taken off the tape.
+    pub(crate) fn feed(&mut self) -> Result<(u64, Event), TapeError> {
+        let (seq, mut event) = self.cursor.event()?;
+        self.cursor.take();
+        self.fill_in(seq, &mut event)?;
+        self.pass_on(&[], &event)?;
+        if matches!(event, Event::ExportCall(_)) {
+            self.before = Some((seq, event.clone()));
+        }
+        Ok((seq, event))
+    }
+
+    /// The function with this number, as the chain names it.
+    pub(crate) fn function(&self, event: &Event) -> Option<FunctionType> {
+        self.cursor.function_of(event)
+    }
+
+    /// The definitions that the chain has before what comes next.
+    pub(crate) fn definitions(&mut self) -> Vec<Event> {
+        self.cursor.definitions()
+    }
+
+    /// The event that comes next.
+    pub(crate) fn event(&self) -> Result<(u64, Event), TapeError> {
+        self.cursor.event()
+    }
+
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.cursor.next_seq()
+    }
+
+    /// Whether the event up to which was asked for comes next.
+    pub(crate) fn is_at_limit(&self) -> bool {
+        self.until.is_some_and(|until| self.cursor.next_seq() >= until)
+    }
+
+    /// Takes what is left, which is at most a close record.
+    pub(crate) fn take_rest(&mut self) -> Result<(), TapeError> {
+        if self.cursor.kind() == Some(Kind::Close) {
+            self.cursor.take();
+        }
+        Ok(())
+    }
+
+    /// Holds the failure of an instantiation against what the chain says of it.
+    pub(crate) fn compare_end(&mut self, detail: &str) -> Result<(), Stop> {
+        self.cursor.to_crossing().map_err(Stop::Failed)?;
+        if self.cursor.kind() == Some(Kind::Lifecycle) {
+            let (_, event) = self.cursor.event().map_err(Stop::Failed)?;
+            if let Event::Lifecycle(Lifecycle {
+                state: LifecycleState::Failed,
+                detail: recorded,
+                ..
+            }) = &event
+                && recorded == detail
+            {
+                return self.feed().map(drop).map_err(Stop::Failed);
+            }
+        }
+        let mut mismatch = self.difference().map_err(Stop::Failed)?;
+        let (state, time) = (LifecycleState::Failed, 0);
+        let event = Event::Lifecycle(Lifecycle { state, time, detail: detail.to_owned() });
+        mismatch.actual = Some(Crossing { event, function: None, types: TypeTable::default() });
+        Err(Stop::Mismatch(Box::new(mismatch)))
+    }
+
+    /// The component lacks the export that is called next.
+    pub(crate) fn no_such_export(&mut self) -> Stop {
+        match self.difference() {
+            Ok(mismatch) => Stop::Mismatch(Box::new(mismatch)),
+            Err(error) => Stop::Failed(error),
+        }
+    }
+
+    pub(crate) fn strictness(&self) -> Strictness {
+        self.strictness
+    }
+
+    /// A crossing with its names, for people.
+    pub(crate) fn crossing(&self, event: Event) -> Crossing {
+        let function = self.cursor.function_of(&event);
+        Crossing { event, function, types: self.cursor.types().clone() }
+    }
+
+    /// Compares what the component did with what comes next, and takes it off the tape if they
+    /// are the same. The error is the difference.
+    pub(crate) fn compare(
+        &mut self,
+        definitions: &[Event],
+        event: &Event,
+        interner: &Interner,
+    ) -> Result<(), Stop> {
+        let failed = Stop::Failed;
+        self.cursor.to_crossing().map_err(failed)?;
+        if self.until.is_some_and(|until| self.cursor.next_seq() >= until) {
+            return Err(Stop::Reached);
+        }
+        let is_same = match self.strictness {
+            Strictness::Bytes => {
+                let same_names = self.cursor.definitions() == definitions;
+                same_names && self.is_same_record(event).map_err(failed)?
+            }
+            Strictness::Meaning => self.is_same_meaning(event, interner).map_err(failed)?,
+        };
+        if !is_same {
+            return Err(Stop::Mismatch(Box::new(self.mismatch(event, interner).map_err(failed)?)));
+        }
+        let seq = self.cursor.next_seq();
+        if let (Some(index), Some(fuel)) = (&mut self.fuel_index, fuel_of(event)) {
+            index.push((seq, fuel));
+        }
+        self.cursor.take();
+        self.console.see(event, || self.cursor.function_of(event));
+        if !matches!(event, Event::ResourceDrop(_)) {
+            self.before = Some((seq, event.clone()));
+        }
+        self.pass_on(definitions, event).map_err(failed)
+    }
+
+    /// Whether the recorded record is, byte for byte, the one that a recorder would write now.
+    fn is_same_record(&mut self, event: &Event) -> Result<bool, TapeError> {
+        if self.cursor.kind().is_none() {
+            return Ok(false);
+        }
+        let event = &*self.as_recorded(event);
+        if self.cursor.is_next(event) {
+            return Ok(true);
+        }
+        // Large payloads stand out of line, under salts that only the recording knows.
+        let (_, recorded) = self.cursor.event()?;
+        let Some(sealed) = self.cursor.blobs().with_refs_of(&recorded, event) else {
+            return Ok(false);
+        };
+        self.uncompared += sealed.uncompared;
+        Ok(self.cursor.is_next(&sealed.event))
+    }
+
+    /// Whether the component did the same, never mind how it is written down.
+    fn is_same_meaning(&mut self, event: &Event, interner: &Interner) -> Result<bool, TapeError> {
+        if self.cursor.kind() != Some(event.kind()) {
+            return Ok(false);
+        }
+        let (seq, mut recorded) = self.cursor.event()?;
+        let names = |function: FunctionType| (without_version(&function.interface), function.name);
+        let expected = self.cursor.function_of(&recorded);
+        if expected.map(names) != interner.function_of(event).map(names) {
+            return Ok(false);
+        }
+        self.fill_in(seq, &mut recorded)?;
+        Ok(match (&recorded, event) {
+            (Event::ImportCall(a), Event::ImportCall(b)) => a.args == b.args,
+            (Event::ExportReturn(a), Event::ExportReturn(b)) => a.outcome == b.outcome,
+            (Event::ResourceDrop(a), Event::ResourceDrop(b)) => a.resource == b.resource,
+            _ => false,
+        })
+    }
+
+    /// Fuel is compared where it was recorded, and only there.
+    fn as_recorded<'e>(&self, event: &'e Event) -> Cow<'e, Event> {
+        if self.records_fuel || fuel_of(event).is_none() {
+            return Cow::Borrowed(event);
+        }
+        let mut event = event.clone();
+        match &mut event {
+            Event::ExportCall(call) | Event::ImportCall(call) => call.fuel = None,
+            Event::ImportReturn(end) | Event::ExportReturn(end) => end.fuel = None,
+            _ => {}
+        }
+        Cow::Owned(event)
+    }
+
+    /// Puts payloads that stand out of line back into an event.
+    fn fill_in(&self, seq: u64, event: &mut Event) -> Result<(), TapeError> {
+        let (kind, function) = (event.kind(), self.cursor.function_of(event));
+        let is_call = matches!(event, Event::ExportCall(_) | Event::ImportCall(_));
+        let values = match event {
+            Event::ExportCall(call) | Event::ImportCall(call) => &mut call.args,
+            Event::ImportReturn(Return { outcome: Outcome::Returned(values), .. })
+            | Event::ExportReturn(Return { outcome: Outcome::Returned(values), .. }) => values,
+            _ => return Ok(()),
+        };
+        let refs = values.blob_refs().map_err(|source| {
+            TapeError::Read(ReadError::Malformed { offset: self.cursor.offset(), source })
+        })?;
+        if refs.is_empty() {
+            return Ok(());
+        }
+        let Some(function) = function else {
+            return Err(TapeError::Order { seq, kind });
+        };
+        let filled = if is_call {
+            let params = function.params.iter().map(|(_, ty)| ty);
+            self.cursor.blobs().filled_in(values, params, self.cursor.types())
+        } else {
+            self.cursor.blobs().filled_in(values, function.results.iter(), self.cursor.types())
+        };
+        *values = filled.map_err(|source| TapeError::Blob { seq, source })?;
+        Ok(())
+    }
+
+    fn mismatch(&mut self, event: &Event, interner: &Interner) -> Result<Mismatch, TapeError> {
+        let actual = interner.crossing(event.clone());
+        Ok(Mismatch { actual: Some(actual), ..self.difference()? })
+    }
+
+    /// What the recording says here, against which the component is yet to be put.
+    fn difference(&mut self) -> Result<Mismatch, TapeError> {
+        let (seq, offset) = (self.cursor.next_seq(), self.cursor.offset());
+        let mut expected = None;
+        if self.cursor.kind().is_some() {
+            let (seq, mut event) = self.cursor.event()?;
+            // What cannot be filled in is shown as the reference it is.
+            let _ = self.fill_in(seq, &mut event);
+            expected = Some((seq, self.crossing(event)));
+        }
+        let before = self.before.clone().map(|(seq, event)| (seq, self.crossing(event)));
+        let ahead = self.cursor.ahead(probe::WINDOW)?;
+        let after = ahead.iter().find(|(_, crossing)| is_call(&crossing.event)).cloned();
+        let probe = Probe::new(expected.clone(), ahead);
+        let expected = expected.map(|(_, crossing)| crossing);
+        Ok(Mismatch {
+            seq,
+            offset,
+            expected,
+            actual: None,
+            before,
+            after,
+            probe,
+            frames: Vec::new(),
+        })
+    }
+
+    /// Writes an event to the replay's own chain, if it has one.
+    pub(crate) fn pass_on(
+        &mut self,
+        definitions: &[Event],
+        event: &Event,
+    ) -> Result<(), TapeError> {
+        if let Some(out) = &mut self.out {
+            for definition in definitions {
+                out.append(definition).map_err(TapeError::Out)?;
+            }
+            out.append(event).map_err(TapeError::Out)?;
+        }
+        Ok(())
+    }
+
+    /// The recorded answer to the call that was compared last.
+    fn recorded_answer(&mut self, call: &Event) -> Result<Outcome, Stop> {
+        match self.peek().map_err(Stop::Failed)? {
+            Some(Kind::ImportReturn) => {}
+            None => return Err(Stop::Unanswered { call: self.crossing(call.clone()) }),
+            Some(kind) => {
+                let seq = self.cursor.next_seq();
+                return Err(Stop::Failed(TapeError::Order { seq, kind }));
+            }
+        }
+        if self.until.is_some_and(|until| self.cursor.next_seq() >= until) {
+            return Err(Stop::Reached);
+        }
+        let (seq, event) = self.feed().map_err(Stop::Failed)?;
+        self.console.see(&event, || self.cursor.function_of(&event));
+        self.cursor.remember_answer(&event);
+        let Event::ImportReturn(end) = event else { unreachable!("its kind was looked at") };
+        let replaced = self.overrides.iter().find(|(at, _)| *at == seq);
+        Ok(replaced.map_or(end.outcome, |(_, outcome)| outcome.clone()))
+    }
+}
+
+/// How the drop of a resource is named among functions.
+fn drop_function(resource: &str) -> FunctionType {
+    let (interface, name) = resource.rsplit_once('#').unwrap_or(("", resource));
+    FunctionType {
+        id: FunctionId(0),
+        interface: interface.to_owned(),
+        name: format!("{DROP}{name}"),
+        params: Vec::new(),
+        results: Vec::new(),
+    }
+}
+
+/// The function that an event is about, among those named so far.
+pub(crate) fn function_of(
+    event: &Event,
+    functions: &[FunctionType],
+    types: &TypeTable,
+) -> Option<FunctionType> {
+    let id = match event {
+        Event::ExportCall(call) | Event::ImportCall(call) => call.function,
+        Event::ImportReturn(end) | Event::ExportReturn(end) => end.function,
+        Event::ResourceDrop(drop) => {
+            return types.get(drop.ty).map(|def| drop_function(&def.name));
+        }
+        _ => return None,
+    };
+    functions.get(id.0 as usize).cloned()
+}
+
+fn fuel_of(event: &Event) -> Option<u64> {
+    match event {
+        Event::ExportCall(call) | Event::ImportCall(call) => call.fuel,
+        Event::ImportReturn(end) | Event::ExportReturn(end) => end.fuel,
+        _ => None,
+    }
+}
+
+fn is_call(event: &Event) -> bool {
+    matches!(event, Event::ImportCall(_) | Event::ExportCall(_) | Event::ExportReturn(_))
+}
+
+/// The function that a chain names, among those of a component: the very one, else one that only
+/// differs in what compatible versions change.
+pub(crate) fn find_function(functions: &[Function], wanted: &FunctionType) -> Option<usize> {
+    let exact = |function: &Function| function.interface == wanted.interface;
+    let close = |function: &Function| {
+        without_version(&function.interface) == without_version(&wanted.interface)
+    };
+    let find = |is_it: &dyn Fn(&Function) -> bool| {
+        functions.iter().position(|function| function.name == wanted.name && is_it(function))
+    };
+    find(&exact).or_else(|| find(&close))
+}
+
+/// An interface's name with nothing of its version that compatible releases change.
+fn without_version(interface: &str) -> String {
+    let Some((name, version)) = interface.split_once('@') else { return interface.to_owned() };
+    let mut numbers = version.split('.');
+    let major = numbers.next().unwrap_or_default();
+    match numbers.next() {
+        Some(minor) if major == "0" => format!("{name}@0.{minor}"),
+        _ => format!("{name}@{major}"),
+    }
+}
+
+impl Actor<Tape> {
+    /// Compares what the component did; where it differs, lets it run on for a little while to
+    /// see what it is up to.
+    pub(crate) fn check(&mut self, definitions: &[Event], event: &Event) -> Result<()> {
+        let Actor { backend, interner, .. } = self;
+        if let Some(mismatch) = &mut backend.probing {
+            let crossing = interner.crossing(event.clone());
+            let goes_on = mismatch.probe.note(crossing) && !matches!(event, Event::ExportReturn(_));
+            return if goes_on { Ok(()) } else { Err(backend.give_up()) };
+        }
+        match backend.compare(definitions, event, interner) {
+            Ok(()) => Ok(()),
+            Err(Stop::Mismatch(_)) if backend.is_overdue() => {
+                Err(Failure { code: TrapCode::StackOverflow, detail: String::new() }.into())
+            }
+            Err(Stop::Mismatch(mismatch)) => {
+                backend.probing = Some(mismatch);
+                // An answer cannot be guessed for the end of a run.
+                if matches!(event, Event::ExportReturn(_)) {
+                    Err(backend.give_up())
+                } else {
+                    Ok(())
+                }
+            }
+            Err(stop) => {
+                backend.stop = Some(stop);
+                Err(Stopped.into())
+            }
+        }
+    }
+}
+
+impl Tape {
+    /// Whether the recording ends in a stack overflow here, which another compiler may come to
+    /// later.
+    fn is_overdue(&mut self) -> bool {
+        self.other_compiler
+            && matches!(
+                self.cursor.event(),
+                Ok((
+                    _,
+                    Event::ExportReturn(Return {
+                        outcome: Outcome::Trapped { code: TrapCode::StackOverflow, .. },
+                        ..
+                    })
+                ))
+            )
+    }
+
+    /// Ends the probe: what was found stands.
+    fn give_up(&mut self) -> wasmtime::Error {
+        if let Some(mismatch) = self.probing.take() {
+            self.stop = Some(Stop::Mismatch(mismatch));
+        }
+        Stopped.into()
+    }
+
+    pub(crate) fn stop_probing(&mut self) {
+        let _ = self.give_up();
+    }
+}
+
+impl Backend for Tape {
+    fn emit(actor: &mut Actor<Tape>, definitions: &[Event], event: &Event) -> Result<()> {
+        actor.check(definitions, event)
+    }
+
+    fn answer(
+        cx: &mut StoreContextMut<'_, Actor<Tape>>,
+        _import: usize,
+        call: Call,
+    ) -> Result<Outcome> {
+        if let Some(mismatch) = &mut cx.data_mut().backend.probing {
+            if mismatch.frames.is_empty() {
+                let frames = frames(cx);
+                cx.data_mut().backend.probing.as_mut().expect("it was there").frames = frames;
+            }
+            return guess(&mut cx.data_mut().backend, &call);
+        }
+        let tape = &mut cx.data_mut().backend;
+        tape.recorded_answer(&Event::ImportCall(call)).map_err(|stop| {
+            tape.stop = Some(stop);
+            Stopped.into()
+        })
+    }
+
+    fn dropped(_: &mut StoreContextMut<'_, Actor<Tape>>, _: usize, _: u32) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// An answer that the recording gave to a like call, or the end of the probe.
+fn guess(tape: &mut Tape, call: &Call) -> Result<Outcome> {
+    let guessed = tape.probing.as_ref().and_then(|mismatch| {
+        let last = mismatch.probe.actual.last().or(mismatch.actual.as_ref())?;
+        let function = last.function.as_ref()?;
+        let name = (function.interface.clone(), function.name.clone());
+        mismatch.probe.guess(call, &name, || tape.cursor.remembered(&name))
+    });
+    guessed.ok_or_else(|| tape.give_up())
+}
+
+/// Where the component is, at the call it is making.
+fn frames(cx: &mut StoreContextMut<'_, Actor<Tape>>) -> Vec<Frame> {
+    frames_of(&wasmtime::WasmBacktrace::force_capture(cx))
+}
+
+pub(crate) fn frames_of(backtrace: &wasmtime::WasmBacktrace) -> Vec<Frame> {
+    let frame = |info: &wasmtime::FrameInfo| Frame {
+        function: info.func_index(),
+        name: info.func_name().map(str::to_owned),
+        offset: info.module_offset(),
+        function_offset: info.func_offset(),
+    };
+    backtrace.frames().iter().map(frame).collect()
+}
+
+/// Arguments or results that were encoded on the way.
+pub(crate) fn values_of(event: &Event) -> Option<&Values> {
+    match event {
+        Event::ExportCall(call) | Event::ImportCall(call) => Some(&call.args),
+        Event::ImportReturn(Return { outcome: Outcome::Returned(values), .. })
+        | Event::ExportReturn(Return { outcome: Outcome::Returned(values), .. }) => Some(values),
+        _ => None,
+    }
+}

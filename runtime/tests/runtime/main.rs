@@ -1,0 +1,7 @@
+//! The runtime's parts, each for itself.
+
+mod wave;
+
+mod home;
+
+mod store;
