@@ -43,7 +43,19 @@ line-tables | dev) out="$root/target/guests/$profile" ;;
     exit 2
     ;;
 esac
+if [ "$task" != build ] && [ "$profile" != release ]; then
+    echo "what is kept is built with the profile release" >&2
+    exit 2
+fi
 mkdir -p "$out"
+
+# need COMMAND FROM-WHERE
+need() {
+    if ! command -v "$1" >/dev/null; then
+        echo "there is no $1: $2" >&2
+        exit 1
+    fi
+}
 
 # The features of guests that exist in several builds.
 mutants=(
@@ -72,6 +84,7 @@ rust_flags() {
 }
 
 build_rust() {
+    need rustup "see https://rustup.rs"
     rustup --quiet target add wasm32-wasip1 wasm32-wasip2
     local manifest=(--locked --manifest-path corpus/guests/rust/Cargo.toml)
     cargo fetch --quiet "${manifest[@]}"
@@ -83,7 +96,8 @@ build_rust() {
     }
 
     guest_cargo --workspace --exclude guest-encode --target wasm32-wasip2
-    for name in $(ls corpus/guests/rust/commands/src/bin); do
+    for name in corpus/guests/rust/commands/src/bin/*; do
+        name="${name##*/}"
         install -m 644 "$built/${name%.rs}.wasm" "$out/"
     done
     for name in floats ledger resources; do
@@ -102,7 +116,8 @@ build_rust() {
 }
 
 build_c() {
-    local options=(-Os -Wl,--strip-debug)
+    need clang "it comes with Debian's clang, lld, wasi-libc and libclang-rt-dev-wasm32"
+    local options=(-Os "-Wl,--strip-debug")
     case "$profile" in
     line-tables) options=(-Os -gline-tables-only) ;;
     dev) options=(-O0 -g) ;;
@@ -120,10 +135,37 @@ build_wat() {
 # Another compiler makes other bytes. Only with the one that made the committed guest can it be checked.
 c_compiler() {
     if command -v clang >/dev/null; then
-        clang --version | head -n 1
+        local library
+        library="$(dpkg-query --show --showformat='${Version}' wasi-libc 2>/dev/null || echo unknown)"
+        echo "$(clang --version | head -n 1), wasi-libc $library"
     else
         echo "no clang"
     fi
+}
+
+# Guests that bring the engine of their language along: megabytes, and not kept.
+build_js() {
+    need npm "it comes with node"
+    local folder="$root/target/guests-build/js"
+    mkdir -p "$folder"
+    if [ ! -d "$folder/node_modules" ] ||
+        ! cmp -s corpus/guests/js/package-lock.json "$folder/package-lock.json"; then
+        cp corpus/guests/js/package*.json "$folder/"
+        (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error)
+    fi
+    cp corpus/guests/js/*.js corpus/guests/js/*.mjs "$folder/"
+    node "$folder/build.mjs" "$root/corpus/guests/wit" "$out/greeter-js.wasm"
+}
+
+build_python() {
+    need python3 "it comes with Debian's python3 and python3-venv"
+    local folder="$root/target/guests-build/python"
+    [ -x "$folder/bin/pip" ] || python3 -m venv "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check -r corpus/guests/python/requirements.txt
+    # The program is built from a copy, because compiling it leaves files beside it.
+    cp corpus/guests/python/greeter.py "$folder/"
+    (cd "$folder" && bin/componentize-py --quiet --wit-path "$root/corpus/guests/wit" --world greeter \
+        componentize greeter --output "$out/greeter-python.wasm")
 }
 
 build_kept() {

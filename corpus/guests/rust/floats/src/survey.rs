@@ -30,11 +30,10 @@ pub(crate) fn survey() -> Vec<Outcome> {
 
 fn scalars(outcomes: &mut Vec<Outcome>) {
     let [nan, other, signalling] = black_box([NAN, OTHER_NAN, SIGNALLING]);
-    let [zero, one, infinite] = black_box([0.0_f64, 1.0, f64::INFINITY]);
+    let [zero, minus_zero, one, infinite] = black_box([0.0_f64, -0.0, 1.0, f64::INFINITY]);
     let mut add = |name: &str, value: f64| outcomes.push(outcome(name, value.to_bits()));
-    add("zero / zero", zero / zero);
-    add("infinite - infinite", infinite - infinite);
-    add("zero * infinite", zero * infinite);
+    add("0 / -0", zero / minus_zero);
+    add("0 * infinite", zero * infinite);
     add("root of -1", (-one).sqrt());
     add("nan + 1", nan + one);
     add("1 + nan", one + nan);
@@ -47,8 +46,8 @@ fn scalars(outcomes: &mut Vec<Outcome>) {
     add("min of nan and 1", nan.min(one));
     add("max of 1 and nan", one.max(nan));
     add("rounded nan", nan.floor());
-    add("min of 0 and -0", zero.min(-zero));
-    add("max of -0 and 0", (-zero).max(zero));
+    add("min of 0 and -0", zero.min(minus_zero));
+    add("max of -0 and 0", minus_zero.max(zero));
     add("2.5 to even", black_box(2.5_f64).round_ties_even());
     add("smallest / 2", black_box(f64::from_bits(1)) / 2.0);
     add("largest * 2", black_box(f64::MAX) * 2.0);

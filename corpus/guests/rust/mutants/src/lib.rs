@@ -125,8 +125,8 @@ fn trap() -> ! {
 
 #[cfg(feature = "other-trap")]
 fn trap() -> ! {
-    // No memory reaches this far, and nothing but the trap follows.
     let beyond = std::ptr::without_provenance::<u64>(usize::MAX - 7);
+    // SAFETY: There is none, on purpose. No memory reaches this far, so that the read traps.
     black_box(unsafe { beyond.read_volatile() });
     core::arch::wasm32::unreachable()
 }
