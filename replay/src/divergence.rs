@@ -127,8 +127,7 @@ impl Divergence {
 }
 
 /// Interface and name of the function that a crossing is about.
-#[must_use]
-pub fn path(crossing: &Crossing) -> Option<String> {
+pub(crate) fn path(crossing: &Crossing) -> Option<String> {
     let function = crossing.function.as_ref()?;
     Some(match function.interface.as_str() {
         "" => function.name.clone(),
@@ -207,8 +206,23 @@ fn calls_instead(mismatch: &Mismatch) -> (DivergenceKind, bool) {
     if is_same(0, 1) {
         return (DivergenceKind::ExtraCall, false);
     }
-    let skipped = (1..recorded.len()).any(|at| is_same(at, 0) && (actual.len() < 2 || is_same(at + 1, 1)));
-    if skipped { (DivergenceKind::MissingCall, false) } else { (in_place, false) }
+    let skipped = (1..recorded.len())
+        .find(|at| is_same(*at, 0) && (actual.len() < 2 || is_same(at + 1, 1)));
+    match skipped {
+        None => (in_place, false),
+        Some(skipped) => (left_out(&recorded[..skipped], mismatch), false),
+    }
+}
+
+/// The component went on behind some recorded calls. If all it does there is to tidy up and return,
+/// and it was more than one call, it did not leave something out but stopped early.
+fn left_out(skipped: &[&Crossing], mismatch: &Mismatch) -> DivergenceKind {
+    let mut then = mismatch.actual.iter().chain(&mismatch.probe.actual);
+    let ends = then.all(|crossing| {
+        matches!(crossing.event, Event::ResourceDrop(_) | Event::ExportReturn(_))
+    });
+    let calls = skipped.iter().filter(|one| matches!(one.event, Event::ImportCall(_))).count();
+    if ends && calls > 1 { DivergenceKind::EarlyEnd } else { DivergenceKind::MissingCall }
 }
 
 fn calls<'a>(crossings: impl Iterator<Item = &'a Crossing>) -> Vec<&'a Crossing> {
@@ -295,8 +309,7 @@ fn decoded(crossing: &Crossing) -> Option<Vec<theater_record::Value>> {
 }
 
 /// Both sides of a difference, as types and values.
-#[must_use]
-pub fn sides(change: &Change) -> (Option<&theater_diff::Typed>, Option<&theater_diff::Typed>) {
+pub(crate) fn sides(change: &Change) -> (Option<&theater_diff::Typed>, Option<&theater_diff::Typed>) {
     match change {
         Change::Value { expected, actual }
         | Change::Bytes { expected, actual, .. }
