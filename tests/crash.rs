@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use theater_record::{
     About, BlobRef, Call, CheckpointPolicy, Clock, Event, FunctionId, Hash, IdentityKey, Kind, Log,
-    Options, Reader, RecordError, Recorder, RecoverOptions, Recovery, Seed, Stored, Type,
-    TypeTable, Value, Values,
+    Options, Reader, RecordError, Recorder, RecoverOptions, Recovery, ResumeError, ResumeOptions,
+    Seed, Stored, Type, TypeTable, Value, Values,
 };
 use theater_verify::{Verdict, verify};
 
@@ -66,7 +66,21 @@ impl Numbered {
             embedded: Some(vec![0x61; 100 + 2 * name.len()]),
             ..About::default()
         };
-        let mut recorder = Recorder::create(log, about, options, Seed::new(seed), clock())?;
+        let recorder = Recorder::create(log, about, options, Seed::new(seed), clock())?;
+        Numbered::start(recorder)
+    }
+
+    /// Goes on with a chain. The caller says by `next` how many events it has.
+    pub(crate) fn resume(
+        file: File,
+        options: ResumeOptions,
+        seed: [u8; 32],
+    ) -> Result<Numbered, ResumeError> {
+        let recorder = Recorder::resume(file, options, Seed::new(seed), clock())?;
+        Ok(Numbered::start(recorder)?)
+    }
+
+    fn start(mut recorder: Recorder) -> Result<Numbered, RecordError> {
         let params = [("number", Type::U64), ("payload", Type::List(Box::new(Type::U8)))];
         let function = recorder.function_id("test:crash/log", "put", &params, &[])?;
         Ok(Numbered { recorder, function, next: 0 })

@@ -12,3 +12,5 @@ mod crash;
 mod crash_fault;
 mod crash_kill;
 mod crash_log;
+
+mod resume;

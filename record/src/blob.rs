@@ -26,6 +26,12 @@ pub struct BlobRef {
 }
 
 impl BlobRef {
+    /// A reference to some content as long as the real one, made without a look at the content.
+    pub(crate) fn of_length(len: usize) -> BlobRef {
+        let pieces = len.div_ceil(BLOB_PIECE_BYTES_MAX).max(1);
+        BlobRef { len: len as u64, pieces: vec![Hash::ZERO; pieces] }
+    }
+
     /// Appends the reference: the blob tag around `[length, digest, ...]`.
     pub fn encode(&self, out: &mut Encoder<'_>) {
         out.tag(BLOB_TAG);
@@ -165,20 +171,12 @@ impl Sealer {
         Sealer { secret, recent: HashMap::new(), older: HashMap::new() }
     }
 
-    /// Forgets what was stored, so that everything is stored again.
-    pub(crate) fn forget(&mut self) {
-        self.recent.clear();
-        self.older.clear();
-    }
-
     /// Appends the frames of those pieces that are new, and returns the reference to all.
     pub(crate) fn seal(&mut self, content: &[u8], tag: [u8; 4], frames: &mut Vec<u8>) -> BlobRef {
         // An empty payload still has one, empty, piece.
-        let mut pieces = content.chunks(BLOB_PIECE_BYTES_MAX).collect::<Vec<_>>();
-        if pieces.is_empty() {
-            pieces.push(content);
-        }
-        let pieces = pieces.into_iter().map(|piece| self.seal_piece(piece, tag, frames)).collect();
+        let empty = content.is_empty().then_some(content);
+        let pieces = content.chunks(BLOB_PIECE_BYTES_MAX).chain(empty);
+        let pieces = pieces.map(|piece| self.seal_piece(piece, tag, frames)).collect();
         BlobRef { len: content.len() as u64, pieces }
     }
 
@@ -190,9 +188,9 @@ impl Sealer {
         let keyed = blake3::keyed_hash(&self.secret, &plain.0);
         let salt = *keyed.as_bytes().first_chunk().expect("16 of 32 bytes");
         let digest = blob_digest(&salt, &plain);
-        let mut body = Vec::with_capacity(content.len() + 64);
-        BlobFrame { digest, salt, content }.encode_body(tag, &mut body);
-        Frame::wrap(&body, frames);
+        let start = frames.len();
+        BlobFrame { digest, salt, content }.encode_body(tag, frames);
+        Frame::wrap_from(start, frames);
         if self.recent.len() == REMEMBERED_MAX {
             self.older = std::mem::take(&mut self.recent);
         }

@@ -149,6 +149,17 @@ impl Encoder<'_> {
     }
 }
 
+/// How many bytes the head with this number takes.
+pub(crate) fn head_bytes(number: u64) -> usize {
+    match number {
+        0..24 => 1,
+        24..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        0x1_0000..0x1_0000_0000 => 5,
+        _ => 9,
+    }
+}
+
 /// Takes deterministic CBOR apart, item by item, refusing every other form.
 #[derive(Clone)]
 pub struct Decoder<'a> {

@@ -5,13 +5,13 @@
 //! out when there is none, because calls are the bulk of a chain.
 
 use crate::blob::BlobRef;
-use crate::cbor::{CborError, CborFault, Decoder, Encoder};
+use crate::cbor::{CborError, CborFault, Decoder, Encoder, head_bytes};
 use crate::event::{
     Call, Checkpoint, CheckpointPolicy, Close, CloseReason, Event, FunctionId, FunctionType,
     Header, Kind, Lifecycle, LifecycleState, Origin, Outcome, Permission, Recover, ResourceDrop,
     Return, TrapCode,
 };
-use crate::format::{COMMON_FIELDS, NESTING_DEPTH_MAX};
+use crate::format::{BODY_SEQ_AT, COMMON_FIELDS, NESTING_DEPTH_MAX};
 use crate::frame::Frame;
 use crate::hash::{ChainId, Hash};
 use crate::sign::{PublicKey, Signature};
@@ -33,22 +33,52 @@ impl Place {
     /// The frame of a record that says `event` in this place.
     #[must_use]
     pub fn frame(self, event: &Event) -> Vec<u8> {
-        let (mut body, mut frame) = (Vec::new(), Vec::new());
-        encode_body(self, event, &mut body);
-        Frame::wrap(&body, &mut frame);
+        let mut frame = Vec::new();
+        self.frame_into(event, &mut frame);
         frame
     }
+
+    /// Appends the frame of a record that says `event` in this place. Allocates nothing if there
+    /// is room for it.
+    pub fn frame_into(self, event: &Event, out: &mut Vec<u8>) {
+        let start = out.len();
+        encode_body(self, event, out);
+        Frame::wrap_from(start, out);
+    }
+
+    /// Appends the frame of a record whose fields are encoded already.
+    pub(crate) fn frame_fields(
+        self,
+        kind: Kind,
+        field_count: usize,
+        fields: &[u8],
+        out: &mut Vec<u8>,
+    ) {
+        Frame::encode_head(body_bytes(self.seq, kind, fields.len()), out);
+        encode_common(self, kind, field_count, out);
+        out.extend_from_slice(fields);
+    }
+}
+
+/// How long the body of a record is whose own fields have this many bytes.
+pub(crate) fn body_bytes(seq: u64, kind: Kind, fields: usize) -> usize {
+    BODY_SEQ_AT + head_bytes(seq) + head_bytes(kind as u64) + fields
 }
 
 /// Appends a whole body.
 pub(crate) fn encode_body(place: Place, event: &Event, out: &mut Vec<u8>) {
-    let mut head = Encoder(out);
-    head.array(COMMON_FIELDS + event.field_count());
-    head.bytes(&place.tag);
-    head.bytes(&place.prev.0);
-    head.uint(place.seq);
-    head.uint(event.kind() as u64);
+    encode_common(place, event.kind(), event.field_count(), out);
     encode_fields(event, out);
+}
+
+/// Appends the part of a body that is the same for all kinds.
+fn encode_common(place: Place, kind: Kind, field_count: usize, out: &mut Vec<u8>) {
+    let mut out = Encoder(out);
+    out.array(COMMON_FIELDS + field_count);
+    out.bytes(&place.tag);
+    out.bytes(&place.prev.0);
+    out.uint(place.seq);
+    out.uint(kind as u64);
 }
 
 /// Reads a whole body.

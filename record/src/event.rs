@@ -199,7 +199,7 @@ pub enum Origin {
 pub struct CheckpointPolicy {
     /// After this many records.
     pub records_max: u64,
-    /// After this many stored bytes.
+    /// After records of this many bytes, counted with all payloads in line.
     pub bytes_max: u64,
     /// After this many nanoseconds with records pending; `None` for never.
     ///

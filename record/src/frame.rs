@@ -4,10 +4,8 @@
 //! head, the chain tag, 32 bytes), so a reader hops from frame to frame without decoding, and can
 //! find its footing again after damage.
 
-use crate::cbor::Encoder;
-use crate::format::{
-    BODY_BYTES_MAX, BODY_BYTES_MIN, BODY_PREV_AT, BODY_SEQ_AT, BODY_TAG_AT, FRAME_BYTES_MAX,
-};
+use crate::cbor::{Encoder, head_bytes};
+use crate::format::{BODY_BYTES_MAX, BODY_BYTES_MIN, BODY_PREV_AT, BODY_SEQ_AT, BODY_TAG_AT};
 use crate::hash::Hash;
 
 /// One frame as stored.
@@ -147,13 +145,44 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// The frames that follow one another in some bytes, up to where no whole one starts.
+    pub(crate) fn all_in(mut bytes: &[u8]) -> impl Iterator<Item = Frame<'_>> {
+        std::iter::from_fn(move || {
+            let frame = Frame::parse(bytes)?;
+            bytes = &bytes[frame.bytes.len()..];
+            Some(frame)
+        })
+    }
+
+    /// How long the frame around a body of this length is.
+    pub(crate) fn bytes_around(body: usize) -> usize {
+        2 + head_bytes(body as u64) + body
+    }
+
     /// Puts a frame around a body.
     pub fn wrap(body: &[u8], out: &mut Vec<u8>) {
-        debug_assert!(body.len() >= BODY_BYTES_MIN);
-        out.reserve(body.len() + FRAME_BYTES_MAX - BODY_BYTES_MAX);
+        out.reserve(Frame::bytes_around(body.len()));
+        let start = out.len();
+        out.extend_from_slice(body);
+        Frame::wrap_from(start, out);
+    }
+
+    /// Puts a frame around the body that stands in `out` from `start` on.
+    pub(crate) fn wrap_from(start: usize, out: &mut Vec<u8>) {
+        let body = out.len() - start;
+        debug_assert!(body >= BODY_BYTES_MIN);
+        // How long the head is depends on how long the body is, so it is written last and then
+        // brought to the front.
+        Frame::encode_head(body, out);
+        let head = out.len() - start - body;
+        out[start..].rotate_right(head);
+    }
+
+    /// Appends what stands before a body of this length.
+    pub(crate) fn encode_head(body: usize, out: &mut Vec<u8>) {
         let mut out = Encoder(out);
         out.tag(24);
-        out.bytes(body);
+        out.bytes_head(body);
     }
 }
 

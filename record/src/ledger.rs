@@ -37,6 +37,8 @@ pub(crate) struct Ledger {
 struct Segment {
     first_seq: u64,
     offset: u64,
+    /// How many bytes its first record has.
+    first_bytes: u64,
     bytes: u64,
     leaves: Vec<Hash>,
     digest: SegmentHasher,
@@ -49,6 +51,7 @@ impl Segment {
         Segment {
             first_seq,
             offset,
+            first_bytes: 0,
             bytes: 0,
             leaves: Vec::new(),
             digest: SegmentHasher::default(),
@@ -91,6 +94,11 @@ impl Ledger {
         self.segment.leaves.len() as u64
     }
 
+    /// How many bytes the records of the current segment have behind its first one.
+    pub(crate) fn segment_bytes(&self) -> u64 {
+        self.segment.bytes - self.segment.first_bytes
+    }
+
     /// The place of the next record.
     pub(crate) fn place(&self) -> Place {
         Place { tag: self.tag, prev: self.head, seq: self.records }
@@ -104,6 +112,9 @@ impl Ledger {
             self.checkpoint_offset = self.offset;
             self.checkpoints += 1;
             self.log.push(frame);
+        }
+        if self.segment.leaves.is_empty() {
+            self.segment.first_bytes = len;
         }
         self.head = record_hash(frame);
         self.segment.leaves.push(self.head);

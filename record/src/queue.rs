@@ -4,12 +4,11 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::cbor::Encoder;
-use crate::event::{CheckpointPolicy, CloseReason, Kind};
-use crate::format::COMMON_FIELDS;
+use crate::codec::{body_bytes, encode_fields};
+use crate::event::{CheckpointPolicy, CloseReason, Event, Kind};
 use crate::frame::Frame;
-use crate::hash::Hash;
 use crate::ledger::Ledger;
+use crate::outline::{Payload, outlined_bytes};
 use crate::recorder::{RecordError, Tip};
 
 /// A batch this large is worth waking the writer for.
@@ -17,48 +16,35 @@ const BATCH_BYTES: usize = 64 << 10;
 /// How long the writer lets a small batch grow. Also how much a killed process can lose.
 const LINGER: Duration = Duration::from_millis(1);
 
-/// Frames one after another. Records among them still lack the previous hash.
-#[derive(Default)]
-pub(crate) struct Frames {
-    pub(crate) bytes: Vec<u8>,
-}
-
-impl Frames {
-    pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-    }
-
-    /// Visits each frame's bytes.
-    pub(crate) fn each(&self, mut visit: impl FnMut(&[u8])) {
-        let mut rest = &self.bytes[..];
-        while let Some(frame) = Frame::parse(rest) {
-            visit(frame.bytes());
-            rest = &rest[frame.bytes().len()..];
-        }
-        debug_assert!(rest.is_empty());
-    }
-}
-
-/// What the writer does between two frames.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Command {
+/// What the writer is to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Writes a record with the next of the batch's fields.
+    Record {
+        kind: Kind,
+        field_count: usize,
+        payload: Payload,
+        /// Where its fields end.
+        end: usize,
+    },
     /// Writes a checkpoint and syncs.
     Checkpoint,
     /// Writes the close record and syncs.
-    Close(CloseReason, String),
+    Close(CloseReason, Box<str>),
 }
 
 /// A part of the queue as the writer takes it.
 #[derive(Default)]
 pub(crate) struct Batch {
-    pub(crate) frames: Frames,
-    /// Commands, each with the offset in `frames` before which it is carried out.
-    pub(crate) commands: Vec<(usize, Command)>,
+    /// The encoded fields of all records, one after another, payloads still in line.
+    pub(crate) fields: Vec<u8>,
+    pub(crate) tasks: Vec<Task>,
 }
 
 impl Batch {
-    fn is_empty(&self) -> bool {
-        self.frames.bytes.is_empty() && self.commands.is_empty()
+    /// How much memory it takes.
+    fn bytes(&self) -> usize {
+        self.fields.len() + self.tasks.len() * size_of::<Task>()
     }
 }
 
@@ -74,9 +60,10 @@ pub(crate) struct Queue {
 
 struct State {
     batch: Batch,
-    tag: [u8; 4],
     next_seq: u64,
-    /// Records and bytes queued since the last checkpoint command, that command included.
+    /// Records queued since the last checkpoint, that one included, and the bytes they would take
+    /// with all payloads in line. How many they take once those are out of line is known only
+    /// later, and where a checkpoint stands must not depend on when.
     segment_records: u64,
     segment_bytes: u64,
     /// Set when the writer must not linger.
@@ -93,10 +80,9 @@ impl Queue {
         let place = ledger.place();
         let state = State {
             batch: Batch::default(),
-            tag: place.tag,
             next_seq: place.seq,
             segment_records: ledger.segment_records(),
-            segment_bytes: 0,
+            segment_bytes: ledger.segment_bytes(),
             urgent: false,
             stopping: false,
             linked: Tip { seq: place.seq.saturating_sub(1), hash: ledger.head() },
@@ -113,45 +99,22 @@ impl Queue {
         }
     }
 
-    /// Queues the blob frames and then the record with these encoded fields.
-    pub(crate) fn push(
-        &self,
-        kind: Kind,
-        field_count: usize,
-        fields: &[u8],
-        blobs: &Frames,
-    ) -> Result<u64, RecordError> {
+    /// Queues an event. Encodes it in the one place from where the writer takes it.
+    pub(crate) fn push(&self, event: &Event, payload: Payload) -> Result<u64, RecordError> {
         let mut state = self.lock();
-        while state.batch.frames.bytes.len() >= self.queue_bytes_max && state.is_working() {
+        while state.batch.bytes() >= self.queue_bytes_max && state.is_working() {
             state = wait(&self.to_caller, state);
         }
         state.check()?;
-        let seq = state.next_seq;
-        let body_bytes = 40 + uint_bytes(seq) + uint_bytes(kind as u64) + fields.len();
-        if body_bytes > kind.body_bytes_max() {
-            return Err(RecordError::TooLarge { bytes: body_bytes });
-        }
-        let before = state.batch.frames.bytes.len();
-        let tag = state.tag;
-        let out = &mut state.batch.frames.bytes;
-        out.extend_from_slice(&blobs.bytes);
-        let mut out = Encoder(out);
-        out.tag(24);
-        out.bytes_head(body_bytes);
-        out.array(COMMON_FIELDS + field_count);
-        out.bytes(&tag);
-        out.bytes(&Hash::ZERO.0);
-        out.uint(seq);
-        out.uint(kind as u64);
-        out.raw(fields);
-        let after = state.batch.frames.bytes.len();
-        state.next_seq += 1;
+        let before = state.batch.bytes();
+        let (seq, body) = state.record(event, payload)?;
+        let after = state.batch.bytes();
         state.segment_records += 1;
-        state.segment_bytes += (after - before) as u64;
+        state.segment_bytes += Frame::bytes_around(body) as u64;
         let full = state.segment_records >= self.policy.records_max.max(2)
             || state.segment_bytes >= self.policy.bytes_max.max(1);
         if full {
-            state.command(Command::Checkpoint);
+            state.command(Task::Checkpoint);
         }
         if before == 0 || (before < BATCH_BYTES && after >= BATCH_BYTES) {
             self.to_writer.notify_one();
@@ -159,11 +122,11 @@ impl Queue {
         Ok(seq)
     }
 
-    /// Queues a command and wakes the writer. Returns the event number of the record it writes.
-    pub(crate) fn command(&self, command: Command) -> Result<u64, RecordError> {
+    /// Queues a checkpoint or a close record and wakes the writer. Returns its event number.
+    pub(crate) fn command(&self, task: Task) -> Result<u64, RecordError> {
         let mut state = self.lock();
         state.check()?;
-        let seq = state.command(command);
+        let seq = state.command(task);
         state.urgent = true;
         self.to_writer.notify_one();
         Ok(seq)
@@ -203,7 +166,7 @@ impl Queue {
     pub(crate) fn take(&self, spare: Batch, idle_since: Instant) -> Option<Batch> {
         let mut state = self.lock();
         let deadline = self.policy.interval_ns.map(|ns| idle_since + Duration::from_nanos(ns));
-        while state.batch.is_empty() && !state.stopping {
+        while state.batch.tasks.is_empty() && !state.stopping {
             // The checkpoint itself is the first record of the new segment.
             let timer = deadline.filter(|_| state.segment_records > 1);
             let Some(deadline) = timer else {
@@ -212,13 +175,13 @@ impl Queue {
             };
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                state.command(Command::Checkpoint);
+                state.command(Task::Checkpoint);
             } else {
                 state = wait_for(&self.to_writer, state, left);
             }
         }
         let lingering = Instant::now();
-        while !state.urgent && !state.stopping && state.batch.frames.bytes.len() < BATCH_BYTES {
+        while !state.urgent && !state.stopping && state.batch.bytes() < BATCH_BYTES {
             let left = LINGER.saturating_sub(lingering.elapsed());
             if left.is_zero() {
                 break;
@@ -227,9 +190,9 @@ impl Queue {
         }
         let due = deadline.is_some_and(|deadline| deadline <= Instant::now());
         if due && state.segment_records > 1 {
-            state.command(Command::Checkpoint);
+            state.command(Task::Checkpoint);
         }
-        if state.batch.is_empty() {
+        if state.batch.tasks.is_empty() {
             return None;
         }
         state.urgent = false;
@@ -265,9 +228,27 @@ impl Queue {
 }
 
 impl State {
-    fn command(&mut self, command: Command) -> u64 {
-        let at = self.batch.frames.bytes.len();
-        self.batch.commands.push((at, command));
+    /// Encodes an event. Returns its number and how long its body is with the payload in line.
+    fn record(&mut self, event: &Event, payload: Payload) -> Result<(u64, usize), RecordError> {
+        let (seq, kind) = (self.next_seq, event.kind());
+        let fields = &mut self.batch.fields;
+        let start = fields.len();
+        encode_fields(event, fields);
+        let outlined = outlined_bytes(event, &fields[start..], payload);
+        let bytes = body_bytes(seq, kind, outlined);
+        if bytes > kind.body_bytes_max() {
+            fields.truncate(start);
+            return Err(RecordError::TooLarge { bytes });
+        }
+        let end = fields.len();
+        let field_count = event.field_count();
+        self.batch.tasks.push(Task::Record { kind, field_count, payload, end });
+        self.next_seq += 1;
+        Ok((seq, body_bytes(seq, kind, end - start)))
+    }
+
+    fn command(&mut self, task: Task) -> u64 {
+        self.batch.tasks.push(task);
         let seq = self.next_seq;
         self.next_seq += 1;
         self.segment_records = 1;
@@ -298,15 +279,4 @@ fn wait_for<'a>(
     time: Duration,
 ) -> MutexGuard<'a, State> {
     condvar.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
-}
-
-/// How many bytes the shortest form of a number takes.
-fn uint_bytes(number: u64) -> usize {
-    match number {
-        0..24 => 1,
-        24..0x100 => 2,
-        0x100..0x1_0000 => 3,
-        0x1_0000..0x1_0000_0000 => 5,
-        _ => 9,
-    }
 }

@@ -1,30 +1,33 @@
 //! The recorder: appends events to a chain while hashing and writing happen on another thread.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::blob::{BlobRef, Sealer};
-use crate::codec::encode_fields;
 use crate::event::{
-    CheckpointPolicy, CloseReason, Event, FunctionId, FunctionType, Header, Kind, Origin, Outcome,
+    CheckpointPolicy, CloseReason, Event, FunctionId, FunctionType, Header, Kind, Origin,
 };
 use crate::format::{
     BODY_BYTES_MAX, FORMAT_VERSION, HASH_SUITE_BLAKE3, INLINE_BYTES_DEFAULT, MAGIC,
-    VALUES_BYTES_MAX,
+    NESTING_DEPTH_MAX,
 };
+use crate::frame::Frame;
 use crate::hash::{ChainId, Hash};
+use crate::interned::Interned;
 use crate::ledger::{Keys, Ledger};
 use crate::log::Log;
-use crate::queue::{Command, Frames, Queue};
+use crate::outline::{Payload, values_of};
+use crate::queue::{Queue, Task};
 use crate::sign::{IdentityKey, Seed, Signature};
 use crate::types::{Type, TypeDef, TypeId};
-use crate::value::Values;
 use crate::writer::Writer;
 
 /// More than a close record takes besides its detail.
 const CLOSE_BYTES_MAX: usize = 1 << 10;
+
+/// How many bytes may wait for the writer unless told otherwise.
+pub(crate) const QUEUE_BYTES_DEFAULT: usize = 8 << 20;
 
 /// Tells nanoseconds since the Unix epoch. Handed in, so that a test can hold time still.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -71,7 +74,7 @@ impl Default for Options {
         Options {
             policy: CheckpointPolicy::default(),
             inline_bytes_max: INLINE_BYTES_DEFAULT,
-            queue_bytes_max: 8 << 20,
+            queue_bytes_max: QUEUE_BYTES_DEFAULT,
             sign: false,
             identity: None,
         }
@@ -109,27 +112,37 @@ pub enum RecordError {
         /// How large its record would be.
         bytes: usize,
     },
+    /// A type has values that nest deeper than a chain can hold.
+    #[error("values of {name} can nest deeper than the {NESTING_DEPTH_MAX} levels a chain holds")]
+    TooDeep {
+        /// The name of the type, or of the function that takes or returns it.
+        name: String,
+    },
     /// The writer thread is gone, which only a panic in it can cause.
     #[error("the writer thread ended unexpectedly")]
     WriterGone,
 }
 
+/// What a writer needs to go on with a chain.
+pub(crate) struct Unstarted {
+    pub(crate) log: Box<dyn Log>,
+    pub(crate) ledger: Ledger,
+    pub(crate) keys: Keys,
+    pub(crate) sealer: Sealer,
+    pub(crate) clock: Clock,
+}
+
 /// Appends events to a chain.
 ///
-/// `append` encodes the event and puts it in a bounded queue; linking, hashing and writing are
-/// done by one writer thread. Dropping a recorder without [`Recorder::close`] writes what is
-/// queued and leaves the chain open, as a crash would.
+/// `append` encodes the event into a bounded queue; putting payloads out of line, linking, hashing
+/// and writing are done by one writer thread. Dropping a recorder without [`Recorder::close`]
+/// writes what is queued and leaves the chain open, as a crash would.
 pub struct Recorder {
     queue: Arc<Queue>,
     writer: Option<JoinHandle<()>>,
     header: Header,
-    sealer: Sealer,
     inline_bytes_max: usize,
-    /// The encoded fields of the event at hand, kept for its allocation.
-    fields: Vec<u8>,
-    blobs: Frames,
-    types: HashMap<String, TypeId>,
-    functions: HashMap<(String, String), FunctionId>,
+    interned: Interned,
 }
 
 impl Recorder {
@@ -144,11 +157,9 @@ impl Recorder {
         let chain_id = ChainId(seed.draw()[..16].try_into().expect("16 of 32 bytes"));
         let mut sealer = Sealer::new(seed.draw());
         let keys = if options.sign { Keys::signing(seed) } else { Keys::unsigned(seed) };
-        let mut blobs = Frames::default();
-        let embedded = about
-            .embedded
-            .as_ref()
-            .map(|bytes| sealer.seal(bytes, chain_id.tag(), &mut blobs.bytes));
+        let mut blobs = Vec::new();
+        let embedded =
+            about.embedded.as_ref().map(|bytes| sealer.seal(bytes, chain_id.tag(), &mut blobs));
         let header = header(about, &options, chain_id, embedded, &keys, clock());
         let mut ledger = Ledger::new(chain_id.tag());
         let frame = header_frame(&ledger, &header, options.identity.as_ref());
@@ -158,45 +169,37 @@ impl Recorder {
         let start = [&MAGIC[..], &frame].concat();
         write_durably(&mut log, &start)?;
         // Only what stands behind the header can tell recovery that all of it is on disk.
-        if !blobs.bytes.is_empty() {
-            write_durably(&mut log, &blobs.bytes)?;
+        if !blobs.is_empty() {
+            write_durably(&mut log, &blobs)?;
         }
         ledger.add_record(&frame, Kind::Header);
         ledger.set_durable(0);
-        blobs.each(|frame| ledger.add_blob(frame.len() as u64));
-        let recorder = Recorder::start(log, header, &options, sealer, ledger, keys, clock);
+        Frame::all_in(&blobs).for_each(|frame| ledger.add_blob(frame.bytes().len() as u64));
+        let log = Box::new(log);
+        let writer = Unstarted { log, ledger, keys, sealer, clock };
+        let limits = (options.inline_bytes_max, options.queue_bytes_max);
+        let recorder = Recorder::start(writer, header, Interned::default(), limits);
         // The identity key is needed no longer; dropping it erases it.
         drop(options);
         Ok(recorder)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the parts of a recorder, moved in once")]
-    fn start(
-        log: impl Log + 'static,
+    /// Starts the writer of a chain that has a header.
+    pub(crate) fn start(
+        chain: Unstarted,
         header: Header,
-        options: &Options,
-        sealer: Sealer,
-        ledger: Ledger,
-        keys: Keys,
-        clock: Clock,
+        interned: Interned,
+        (inline_bytes_max, queue_bytes_max): (usize, usize),
     ) -> Recorder {
-        let queue = Arc::new(Queue::new(&ledger, options.policy, options.queue_bytes_max));
-        let writer = Writer { queue: queue.clone(), log: Box::new(log), ledger, keys, clock };
+        let Unstarted { log, ledger, keys, sealer, clock } = chain;
+        let queue = Arc::new(Queue::new(&ledger, header.policy, queue_bytes_max));
+        let frames = Vec::new();
+        let writer = Writer { queue: queue.clone(), log, ledger, keys, sealer, clock, frames };
         let writer = std::thread::Builder::new()
             .name("chain-writer".to_owned())
             .spawn(move || writer.run())
             .expect("the system can start one more thread");
-        Recorder {
-            queue,
-            writer: Some(writer),
-            header,
-            sealer,
-            inline_bytes_max: options.inline_bytes_max,
-            fields: Vec::new(),
-            blobs: Frames::default(),
-            types: HashMap::new(),
-            functions: HashMap::new(),
-        }
+        Recorder { queue, writer: Some(writer), header, inline_bytes_max, interned }
     }
 
     /// The header of the chain.
@@ -212,18 +215,19 @@ impl Recorder {
 
     /// Appends an event whose arguments or results may have to be removed later.
     pub fn append_as(&mut self, event: &Event, how: Sensitivity) -> Result<u64, RecordError> {
-        self.fields.clear();
-        self.blobs.clear();
-        match self.out_of_line(event, how) {
-            Some(smaller) => encode_fields(&smaller, &mut self.fields),
-            None => encode_fields(event, &mut self.fields),
-        }
-        let pushed = self.queue.push(event.kind(), event.field_count(), &self.fields, &self.blobs);
-        if pushed.is_err() {
-            // The blobs were not stored, so no later event may refer to them.
-            self.sealer.forget();
-        }
-        pushed
+        let payload = match (values_of(event), how) {
+            (None, _) => Payload::Inline,
+            (Some(_), Sensitivity::Sensitive) => Payload::AllOut,
+            (Some(values), Sensitivity::Plain) => {
+                let is_small = values.as_bytes().len() < self.inline_bytes_max;
+                if is_small { Payload::Inline } else { Payload::LongOut(self.inline_bytes_max) }
+            }
+        };
+        self.interned.check(event).map_err(|name| RecordError::TooDeep { name })?;
+        let seq = self.queue.push(event, payload)?;
+        // Whoever gives numbers to names itself may do so in another order.
+        let _ = self.interned.follow(event);
+        Ok(seq)
     }
 
     /// Appends an event and returns once it is on disk.
@@ -235,7 +239,7 @@ impl Recorder {
 
     /// Writes a checkpoint and returns once everything so far is on disk.
     pub fn flush(&mut self) -> Result<(), RecordError> {
-        let seq = self.queue.command(Command::Checkpoint)?;
+        let seq = self.queue.command(Task::Checkpoint)?;
         self.queue.wait_durable(seq)
     }
 
@@ -251,19 +255,18 @@ impl Recorder {
             return Err(RecordError::TooLarge { bytes });
         }
         self.flush()?;
-        let seq = self.queue.command(Command::Close(reason, detail.to_owned()))?;
+        let seq = self.queue.command(Task::Close(reason, detail.into()))?;
         self.queue.wait_durable(seq)?;
         self.queue.wait_linked()
     }
 
     /// The number of a named type; introduces it if it is new.
     pub fn type_id(&mut self, name: &str, ty: &Type) -> Result<TypeId, RecordError> {
-        if let Some(id) = self.types.get(name) {
-            return Ok(*id);
+        if let Some(id) = self.interned.type_id(name) {
+            return Ok(id);
         }
-        let id = TypeId(self.types.len() as u32);
+        let id = self.interned.next_type();
         self.append(&Event::Type(TypeDef { id, name: name.to_owned(), ty: ty.clone() }))?;
-        self.types.insert(name.to_owned(), id);
         Ok(id)
     }
 
@@ -275,44 +278,18 @@ impl Recorder {
         params: &[(&str, Type)],
         results: &[Type],
     ) -> Result<FunctionId, RecordError> {
-        let key = (interface.to_owned(), name.to_owned());
-        if let Some(id) = self.functions.get(&key) {
-            return Ok(*id);
+        if let Some(id) = self.interned.function_id(interface, name) {
+            return Ok(id);
         }
-        let id = FunctionId(self.functions.len() as u32);
+        let id = self.interned.next_function();
         self.append(&Event::Function(FunctionType {
             id,
-            interface: key.0.clone(),
-            name: key.1.clone(),
+            interface: interface.to_owned(),
+            name: name.to_owned(),
             params: params.iter().map(|(name, ty)| ((*name).to_owned(), ty.clone())).collect(),
             results: results.to_vec(),
         }))?;
-        self.functions.insert(key, id);
         Ok(id)
-    }
-
-    /// The event with its large or sensitive payloads replaced by references, if it has any. Their
-    /// blob frames are left in `self.blobs`.
-    fn out_of_line(&mut self, event: &Event, how: Sensitivity) -> Option<Event> {
-        let values = match event {
-            Event::ExportCall(call) | Event::ImportCall(call) => &call.args,
-            Event::ImportReturn(end) | Event::ExportReturn(end) => match &end.outcome {
-                Outcome::Returned(values) => values,
-                Outcome::Trapped { .. } => return None,
-            },
-            _ => return None,
-        };
-        let tag = self.header.chain_id.tag();
-        let mut seal = |content: &[u8]| self.sealer.seal(content, tag, &mut self.blobs.bytes);
-        let mut smaller = match how {
-            Sensitivity::Plain if values.as_bytes().len() < self.inline_bytes_max => return None,
-            Sensitivity::Plain => values.without_long_strings(self.inline_bytes_max, &mut seal),
-            Sensitivity::Sensitive => values.sealed(&mut seal),
-        };
-        if smaller.as_bytes().len() > VALUES_BYTES_MAX {
-            smaller = smaller.sealed(&mut seal);
-        }
-        Some(with_values(event, smaller))
     }
 }
 
@@ -365,16 +342,4 @@ fn header(
 fn header_frame(ledger: &Ledger, header: &Header, identity: Option<&IdentityKey>) -> Vec<u8> {
     let event = Event::Header(Box::new(header.clone()));
     ledger.signed_frame(&event, identity.map(IdentityKey::key))
-}
-
-fn with_values(event: &Event, values: Values) -> Event {
-    let mut event = event.clone();
-    match &mut event {
-        Event::ExportCall(call) | Event::ImportCall(call) => call.args = values,
-        Event::ImportReturn(end) | Event::ExportReturn(end) => {
-            end.outcome = Outcome::Returned(values);
-        }
-        _ => unreachable!("only calls and returns carry values"),
-    }
-    event
 }

@@ -13,6 +13,7 @@ use crate::codec::decode_body;
 use crate::event::{CloseReason, Event, Header, Kind, Recover};
 use crate::frame::{Frame, FrameKind, sync_pattern};
 use crate::hash::Hash;
+use crate::interned::Interned;
 use crate::ledger::{Keys, Ledger};
 use crate::log::Log;
 use crate::reader::ReadError;
@@ -78,7 +79,10 @@ pub struct Recovery {
     pub closed: bool,
     /// Whether the chain was recovered already and nothing happened since.
     pub recovered: bool,
-    ledger: Ledger,
+    pub(crate) ledger: Ledger,
+    pub(crate) interned: Interned,
+    /// The first event that names a type or a function by another number than the next one.
+    pub(crate) misnumbered: Option<u64>,
 }
 
 /// How to recover.
@@ -113,6 +117,8 @@ impl Recovery {
             closed,
             recovered: keep == len && scan.last == [Some(Kind::Recover), Some(Kind::Checkpoint)],
             ledger,
+            interned: scan.interned,
+            misnumbered: scan.misnumbered,
         })
     }
 
@@ -172,13 +178,7 @@ impl Recovery {
             file.set_len(self.keep)?;
             file.sync_all()?;
         }
-        let event = Event::Recover(Box::new(Recover {
-            discarded_bytes: self.torn,
-            discarded_digest,
-            time: clock(),
-            next_key: keys.public(),
-            signature: identity.map(|_| Signature([0; 64])),
-        }));
+        let event = recover_event(self.torn, discarded_digest, clock(), keys, identity);
         file.seek(SeekFrom::Start(self.keep))?;
         let frame = self.ledger.signed_frame(&event, identity.map(IdentityKey::key));
         self.append(file, Kind::Recover, &frame)?;
@@ -192,6 +192,24 @@ impl Recovery {
         self.ledger.add_record(frame, kind);
         Log::append(file, frame)
     }
+}
+
+/// Says what was set aside and introduces the key that signs next. To be signed, if at all, by the
+/// identity key.
+pub(crate) fn recover_event(
+    discarded_bytes: u64,
+    discarded_digest: Hash,
+    time: u64,
+    keys: &Keys,
+    identity: Option<&IdentityKey>,
+) -> Event {
+    Event::Recover(Box::new(Recover {
+        discarded_bytes,
+        discarded_digest,
+        time,
+        next_key: keys.public(),
+        signature: identity.map(|_| Signature([0; 64])),
+    }))
 }
 
 /// Looks through the tail for a record that says the first damaged event was on disk.

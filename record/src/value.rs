@@ -297,22 +297,26 @@ impl Values {
 
     /// Takes bytes that are already encoded, after walking over them.
     pub fn from_encoded(bytes: Vec<u8>) -> Result<Values, CborError> {
-        let mut input = Decoder::new(&bytes);
-        input.clone().array()?;
-        input.item()?;
-        input.finish()?;
+        check(&bytes)?;
         Ok(Values(bytes))
     }
 
-    /// Takes an array that the caller has just written with an [`Encoder`], without walking over it
-    /// again.
+    /// Takes an array that was written with [`Encoder`], every announced element included, without
+    /// walking over it again.
+    ///
+    /// Values of the types that a recorder has named never nest too deep, because it refuses to
+    /// name types that do. Builds with debug assertions walk all the same.
+    ///
+    /// # Panics
+    /// If the bytes do not start with the head of an array.
     #[must_use]
     pub fn written(bytes: Vec<u8>) -> Values {
-        debug_assert!(Values::from_encoded(bytes.clone()).is_ok(), "not what an encoder writes");
+        debug_assert_eq!(check(&bytes), Ok(()), "these are not values as the encoder writes them");
+        assert!(Decoder::new(&bytes).array().is_ok(), "values are an array");
         Values(bytes)
     }
 
-    /// The encoded array itself.
+    /// The encoded array, whose allocation can be used for the next one.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
@@ -354,57 +358,18 @@ impl Values {
         Ok(refs)
     }
 
-    /// The same values with every string and byte list of at least `bytes_min` bytes replaced by
-    /// the reference that `seal` gives for its content.
-    pub(crate) fn without_long_strings(
-        &self,
-        bytes_min: usize,
-        seal: &mut impl FnMut(&[u8]) -> BlobRef,
-    ) -> Values {
-        let mut input = Decoder::new(&self.0);
-        let mut bytes = Vec::with_capacity(256);
-        let mut due = 1;
-        while due > 0 {
-            due -= 1;
-            let mut out = Encoder(&mut bytes);
-            if let Some(content) = input.clone().string().filter(|text| text.len() >= bytes_min) {
-                seal(content).encode(&mut out);
-                input.item().expect("the values were checked on the way in");
-            } else if let Ok(len) = input.clone().array() {
-                input.array().expect("an array stands here");
-                out.array(len);
-                due += len;
-            } else {
-                out.raw(input.item().expect("the values were checked on the way in"));
-            }
-        }
-        Values(bytes)
-    }
-
-    /// The same number of values, each replaced by the reference that `seal` gives for it. Values
-    /// that are references already stay.
-    pub(crate) fn sealed(&self, seal: &mut impl FnMut(&[u8]) -> BlobRef) -> Values {
-        let mut input = Decoder::new(&self.0);
-        let len = input.array().expect("the values were checked on the way in");
-        let mut bytes = Vec::with_capacity(8 + 48 * len);
-        let mut out = Encoder(&mut bytes);
-        out.array(len);
-        for _ in 0..len {
-            let (is_ref, string) = (input.at_tag(), input.clone().string());
-            let item = input.item().expect("the values were checked on the way in");
-            if is_ref {
-                out.raw(item);
-            } else {
-                seal(string.unwrap_or(item)).encode(&mut out);
-            }
-        }
-        Values(bytes)
-    }
-
     pub(crate) fn decode_raw(input: &mut Decoder<'_>) -> Result<Values, CborError> {
         input.clone().array()?;
         Ok(Values(input.item()?.to_vec()))
     }
+}
+
+/// Walks over what must be one array and nothing else.
+fn check(bytes: &[u8]) -> Result<(), CborError> {
+    let mut input = Decoder::new(bytes);
+    input.clone().array()?;
+    input.item()?;
+    input.finish()
 }
 
 fn collect_blob_refs(input: &mut Decoder<'_>, refs: &mut Vec<BlobRef>) -> Result<(), CborError> {

@@ -1,23 +1,30 @@
-//! The recorder's other thread: links, hashes, writes, checkpoints and syncs.
+//! The recorder's other thread: seals, links, hashes, writes, checkpoints and syncs.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::blob::Sealer;
 use crate::event::Kind;
-use crate::format::BODY_PREV_AT;
-use crate::frame::{Frame, FrameKind};
+use crate::frame::Frame;
 use crate::ledger::{Keys, Ledger};
 use crate::log::Log;
-use crate::queue::{Batch, Command, Queue};
+use crate::outline::{Payload, outline};
+use crate::queue::{Batch, Queue, Task};
 use crate::recorder::{Clock, Tip};
+
+/// Frames are written as soon as this many bytes of them are ready.
+const WRITE_BYTES: usize = 1 << 20;
 
 pub(crate) struct Writer {
     pub(crate) queue: Arc<Queue>,
     pub(crate) log: Box<dyn Log>,
     pub(crate) ledger: Ledger,
     pub(crate) keys: Keys,
+    pub(crate) sealer: Sealer,
     pub(crate) clock: Clock,
+    /// Frames that are linked but not written yet.
+    pub(crate) frames: Vec<u8>,
 }
 
 /// Tells the callers when the writer ends, however it ends.
@@ -37,7 +44,7 @@ impl Writer {
         let mut checkpointed = Instant::now();
         let mut durable = None;
         while let Some(mut batch) = self.queue.take(spare, checkpointed) {
-            match self.write(&mut batch) {
+            match self.write(&batch) {
                 Ok(None) => {}
                 Ok(Some(seq)) => {
                     durable = Some(seq);
@@ -49,58 +56,84 @@ impl Writer {
             }
             let linked = Tip { seq: self.ledger.records() - 1, hash: self.ledger.head() };
             self.queue.report(linked, durable);
-            batch.frames.clear();
-            batch.commands.clear();
+            batch.fields.clear();
+            batch.tasks.clear();
             spare = batch;
         }
     }
 
     /// Writes a batch. Returns the last event made durable, if any was.
-    fn write(&mut self, batch: &mut Batch) -> io::Result<Option<u64>> {
+    fn write(&mut self, batch: &Batch) -> io::Result<Option<u64>> {
         let mut durable = None;
         let mut start = 0;
-        for (at, command) in &batch.commands {
-            self.write_frames(&mut batch.frames.bytes[start..*at])?;
-            start = *at;
-            let (kind, frame) = match command {
-                Command::Checkpoint => {
+        for task in &batch.tasks {
+            match task {
+                Task::Record { kind, field_count, payload, end } => {
+                    let fields = &batch.fields[start..*end];
+                    self.link(*kind, *field_count, *payload, fields)?;
+                    start = *end;
+                }
+                Task::Checkpoint => {
                     let frame = self.ledger.checkpoint_frame((self.clock)(), &mut self.keys);
-                    (Kind::Checkpoint, frame)
+                    durable = Some(self.write_durably(Kind::Checkpoint, &frame)?);
                 }
-                Command::Close(reason, detail) => {
+                Task::Close(reason, detail) => {
                     let (time, keys) = ((self.clock)(), &mut self.keys);
-                    (Kind::Close, self.ledger.close_frame(*reason, detail, time, keys))
+                    let frame = self.ledger.close_frame(*reason, detail, time, keys);
+                    durable = Some(self.write_durably(Kind::Close, &frame)?);
                 }
-            };
-            self.log.append(&frame)?;
-            self.log.sync()?;
-            let seq = self.ledger.records();
-            self.ledger.add_record(&frame, kind);
-            self.ledger.set_durable(seq);
-            durable = Some(seq);
+            }
+            if self.frames.len() >= WRITE_BYTES {
+                self.write_frames()?;
+            }
         }
-        self.write_frames(&mut batch.frames.bytes[start..])?;
+        self.write_frames()?;
         Ok(durable)
     }
 
-    /// Gives each record its previous hash, then writes them all.
-    fn write_frames(&mut self, frames: &mut [u8]) -> io::Result<()> {
-        let mut at = 0;
-        while at < frames.len() {
-            let (head, len) =
-                Frame::measure(&frames[at..]).expect("the queue holds whole frames only");
-            let bytes = &mut frames[at..at + len];
-            let prev = head + BODY_PREV_AT;
-            match Frame::parse(bytes).and_then(|frame| frame.kind()) {
-                Some(FrameKind::Record { kind, .. }) => {
-                    bytes[prev..prev + 32].copy_from_slice(&self.ledger.head().0);
-                    let kind = Kind::from_number(kind).expect("the queue wrote the kind");
-                    self.ledger.add_record(bytes, kind);
-                }
-                _ => self.ledger.add_blob(len as u64),
-            }
-            at += len;
+    /// Makes the frame of a record, behind those of the blobs that are new in it.
+    fn link(
+        &mut self,
+        kind: Kind,
+        field_count: usize,
+        payload: Payload,
+        fields: &[u8],
+    ) -> io::Result<()> {
+        let place = self.ledger.place();
+        let blobs = self.frames.len();
+        let mut smaller = Vec::new();
+        if payload != Payload::Inline {
+            let (sealer, frames) = (&mut self.sealer, &mut self.frames);
+            let seal = |content: &[u8]| sealer.seal(content, place.tag, frames);
+            outline(kind, fields, payload, &mut smaller, seal)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         }
-        if frames.is_empty() { Ok(()) } else { self.log.append(frames) }
+        for blob in Frame::all_in(&self.frames[blobs..]) {
+            self.ledger.add_blob(blob.bytes().len() as u64);
+        }
+        let fields = if payload == Payload::Inline { fields } else { &smaller };
+        let record = self.frames.len();
+        place.frame_fields(kind, field_count, fields, &mut self.frames);
+        self.ledger.add_record(&self.frames[record..], kind);
+        Ok(())
+    }
+
+    /// Writes everything up to and including this record and syncs. Returns its event number.
+    fn write_durably(&mut self, kind: Kind, frame: &[u8]) -> io::Result<u64> {
+        let seq = self.ledger.records();
+        self.frames.extend_from_slice(frame);
+        self.write_frames()?;
+        self.log.sync()?;
+        self.ledger.add_record(frame, kind);
+        self.ledger.set_durable(seq);
+        Ok(seq)
+    }
+
+    fn write_frames(&mut self) -> io::Result<()> {
+        if !self.frames.is_empty() {
+            self.log.append(&self.frames)?;
+            self.frames.clear();
+        }
+        Ok(())
     }
 }

@@ -10,11 +10,13 @@ use crate::escape::is_hidden;
 use crate::exit::{self, Exit};
 use crate::ui::{ColourChoice, Ui};
 
+mod fork;
 mod keygen;
 mod pack;
 mod prove;
 mod recover;
 mod redact;
+mod run;
 mod show;
 mod stat;
 mod unpack;
@@ -43,6 +45,8 @@ enum Command {
     Pack(pack::Args),
     Unpack(unpack::Args),
     Recover(recover::Args),
+    Run(run::Args),
+    Fork(fork::Args),
     Keygen(keygen::Args),
 }
 
@@ -56,6 +60,8 @@ fn run(command: &Command, ui: &mut Ui) -> anyhow::Result<Exit> {
         Command::Pack(args) => pack::run(args, ui),
         Command::Unpack(args) => unpack::run(args, ui),
         Command::Recover(args) => recover::run(args, ui),
+        Command::Run(args) => run::run(args, ui),
+        Command::Fork(args) => fork::run(args, ui),
         Command::Keygen(args) => keygen::run(args, ui),
     }
 }

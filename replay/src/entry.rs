@@ -38,6 +38,12 @@ impl Entry {
 }
 
 impl Lexicon {
+    /// What it takes to explain an event about this one function.
+    pub(crate) fn of(types: TypeTable, function: Option<FunctionType>) -> Lexicon {
+        let functions = function.map(|function| (function.id, function)).into_iter().collect();
+        Lexicon { types, functions }
+    }
+
     /// Explains an event, and learns the name it introduces, if it does.
     pub(crate) fn explain(&mut self, seq: u64, offset: u64, event: Event) -> Entry {
         let kind = event.kind();

@@ -21,6 +21,11 @@ pub(crate) fn document(value: &impl Serialize) -> String {
     visible(&serde_json::to_string_pretty(value).expect("what is shown has text keys only"))
 }
 
+/// Serialises to a value that becomes part of a larger document.
+pub(crate) fn to_value(value: &impl Serialize) -> serde_json::Value {
+    serde_json::to_value(value).expect("what is shown has text keys only")
+}
+
 /// Spells out what JSON allows in a string and a terminal should not get.
 pub(crate) fn visible(json: &str) -> String {
     let mut out = String::with_capacity(json.len());

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use theater_record::Hash;
+use theater_record::{Hash, ReadError, Stored};
+use theater_verify::VerifiedChain;
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
     WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
@@ -102,6 +103,26 @@ impl Component {
 #[must_use]
 pub fn digest(component: &[u8]) -> Hash {
     Hash(*blake3::hash(component).as_bytes())
+}
+
+/// The component that a chain carries inside. `None` if it carries none, or if that was removed.
+pub fn embedded(chain: &VerifiedChain) -> Result<Option<Vec<u8>>, ReadError> {
+    let Some(blob) = &chain.header().embedded else { return Ok(None) };
+    let mut reader = chain.reader()?;
+    let (mut bytes, mut due) = (Vec::new(), blob.pieces.iter());
+    let mut next = due.next();
+    while let Some(wanted) = next {
+        match reader.read()? {
+            Some(Stored::Blob { blob, .. }) if blob.digest == *wanted => {
+                bytes.extend_from_slice(blob.content);
+                next = due.next();
+            }
+            // The header's own payloads follow it directly.
+            Some(Stored::Record(record)) if record.seq == 0 => {}
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(bytes))
 }
 
 /// The component itself, or the one that a core module for WASI preview 1 becomes.

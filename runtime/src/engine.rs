@@ -102,15 +102,20 @@ impl Engine {
         Engine::with_stack(backend, limits, limits.stack_bytes_max, cache)
     }
 
-    /// An engine to replay what another one recorded: its compiler may need larger stack frames,
-    /// so the stack is larger than the recorded limit.
-    pub fn spacious(
+    /// An engine to replay what was recorded with these settings. Another compiler than the one
+    /// that recorded may need larger stack frames, so it gets a larger stack.
+    pub fn for_replay(
         backend: Backend,
-        limits: &Limits,
+        settings: &[(String, String)],
+        count_fuel: bool,
         cache: Option<&Path>,
     ) -> Result<Engine, EngineError> {
-        let stack = limits.stack_bytes_max.saturating_mul(STACK_SPARE).min(STACK_BYTES_MAX);
-        Engine::with_stack(backend, limits, stack, cache)
+        let recorded = Limits::from_settings(settings)?;
+        let limits = Limits { fuel: recorded.fuel || count_fuel, ..recorded };
+        let is_same = is_same_compiler(settings, backend) && limits.fuel == recorded.fuel;
+        let spare = if is_same { 1 } else { STACK_SPARE };
+        let stack = limits.stack_bytes_max.saturating_mul(spare).min(STACK_BYTES_MAX);
+        Engine::with_stack(backend, &limits, stack, cache)
     }
 
     fn with_stack(
@@ -247,8 +252,7 @@ impl Limits {
 
 /// Whether a recording with these settings was made by the same compiler for the same machine, so
 /// that even the depth of a stack overflow is the same.
-#[must_use]
-pub fn is_same_compiler(settings: &[(String, String)], backend: Backend) -> bool {
+pub(crate) fn is_same_compiler(settings: &[(String, String)], backend: Backend) -> bool {
     find(settings, ENGINE_NAME) == Some(ENGINE)
         && find(settings, BACKEND) == Some(backend.name())
         && find(settings, TARGET) == Some(target())

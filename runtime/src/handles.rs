@@ -93,9 +93,6 @@ pub(crate) fn to_lifter(id: u32, passing: Passing) -> Result<u32> {
 }
 
 /// Lets the lifter's handle `index` stand for a resource that got its number in an earlier life.
-pub(crate) fn bind(id: u32, index: u32) {
-    CURRENT.with_borrow_mut(|handles| handles.host.insert(id, index));
-}
 
 /// The handle behind the last number that was given out, if the host gave it.
 pub(crate) fn unbind(id: u32) -> Option<u32> {

@@ -25,8 +25,8 @@ mod wave;
 mod world;
 
 pub use cli::{Exit, main_from};
-pub use component::{Component, ComponentError, as_component, digest};
-pub use engine::{Backend, ENGINE, Engine, EngineError, Limits, is_same_compiler};
+pub use component::{Component, ComponentError, as_component, digest, embedded};
+pub use engine::{Backend, ENGINE, Engine, EngineError, Limits};
 pub use home::{Home, HomeError};
 pub use playback::{Ending, PlaybackError, PlaybackOptions, Played, play};
 pub use recording::{Recording, RecordingOptions, RunError};

@@ -140,12 +140,6 @@ impl<B: Backend> Sandbox<B> {
         (definitions, Event::ExportCall(Call { function, args, fuel }))
     }
 
-    /// The chain's number of an export that was called before.
-    pub(crate) fn export_id(&mut self, export: usize) -> FunctionId {
-        let actor = self.store.data_mut();
-        actor.interner.export(&actor.world, export).0
-    }
-
     /// What the component answered, as an event.
     pub(crate) fn export_return(&self, function: FunctionId, outcome: Outcome) -> Event {
         Event::ExportReturn(Return { function, outcome, fuel: self.fuel() })

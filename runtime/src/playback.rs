@@ -2,7 +2,7 @@
 
 use theater_record::{
     Call, CloseReason, Event, FunctionType, Hash, Kind, Lifecycle, LifecycleState, Outcome,
-    ReadError, Recorder, Return,
+    ReadError, Recorder,
 };
 use theater_verify::VerifiedChain;
 
@@ -173,6 +173,7 @@ impl<'a> Player<'a> {
     fn lifecycle(&mut self) -> Result<(), Stop> {
         let tape = self.tape();
         let (_, event) = tape.feed().map_err(Stop::Failed)?;
+        tape.pass_on(&[], &event).map_err(Stop::Failed)?;
         let Event::Lifecycle(Lifecycle { state: LifecycleState::Spawned, .. }) = event else {
             return Ok(());
         };
@@ -207,24 +208,20 @@ impl<'a> Player<'a> {
         let export = function.and_then(|function| self.find_export(&function));
         let Some(export) = export else { return Err(self.tape().no_such_export()) };
         let (_, event) = self.tape().feed().map_err(Stop::Failed)?;
-        let Event::ExportCall(Call { args, function: id, .. }) = event else {
+        let Event::ExportCall(Call { args, .. }) = event else {
             unreachable!("its kind was looked at")
         };
         let (definitions, event) = self.sandbox().export_call(export, args);
-        let Event::ExportCall(call) = event else { unreachable!("it was asked for") };
         if strictness == Strictness::Bytes && definitions != recorded_definitions {
             return Err(Stop::Failed(TapeError::Order { seq, kind: Kind::ExportCall }));
         }
+        self.tape().pass_on(&definitions, &event).map_err(Stop::Failed)?;
+        let Event::ExportCall(call) = event else { unreachable!("it was asked for") };
         let outcome = match self.sandbox().call(export, call.args.as_bytes()) {
             Ok(outcome) => outcome,
             Err(error) => return Err(self.stopped(error)),
         };
-        let mut event = self.sandbox().export_return(id, outcome);
-        if let (Strictness::Meaning, Event::ExportReturn(Return { function, .. })) =
-            (strictness, &mut event)
-        {
-            *function = self.sandbox().export_id(export);
-        }
+        let event = self.sandbox().export_return(call.function, outcome);
         let checked = self.sandbox().store.data_mut().check(&[], &event);
         checked.map_err(|error| self.stopped(error))
     }

@@ -186,9 +186,8 @@ impl Tape {
     /// The event that comes next, with payloads in place, taken off the tape.
     pub(crate) fn feed(&mut self) -> Result<(u64, Event), TapeError> {
         let (seq, mut event) = self.cursor.event()?;
-        self.cursor.take();
         self.fill_in(seq, &mut event)?;
-        self.pass_on(&[], &event)?;
+        self.cursor.take();
         if matches!(event, Event::ExportCall(_)) {
             self.before = Some((seq, event.clone()));
         }
@@ -239,7 +238,8 @@ impl Tape {
             }) = &event
                 && recorded == detail
             {
-                return self.feed().map(drop).map_err(Stop::Failed);
+                let (_, event) = self.feed().map_err(Stop::Failed)?;
+                return self.pass_on(&[], &event).map_err(Stop::Failed);
             }
         }
         let mut mismatch = self.difference().map_err(Stop::Failed)?;
@@ -277,8 +277,11 @@ impl Tape {
     ) -> Result<(), Stop> {
         let failed = Stop::Failed;
         self.cursor.to_crossing().map_err(failed)?;
-        if self.until.is_some_and(|until| self.cursor.next_seq() >= until) {
+        if self.is_at_limit() {
             return Err(Stop::Reached);
+        }
+        if self.cursor.kind().is_none() {
+            return Err(Stop::Unanswered { call: interner.crossing(event.clone()) });
         }
         let is_same = match self.strictness {
             Strictness::Bytes => {
@@ -304,9 +307,6 @@ impl Tape {
 
     /// Whether the recorded record is, byte for byte, the one that a recorder would write now.
     fn is_same_record(&mut self, event: &Event) -> Result<bool, TapeError> {
-        if self.cursor.kind().is_none() {
-            return Ok(false);
-        }
         let event = &*self.as_recorded(event);
         if self.cursor.is_next(event) {
             return Ok(true);
@@ -440,15 +440,25 @@ impl Tape {
                 return Err(Stop::Failed(TapeError::Order { seq, kind }));
             }
         }
-        if self.until.is_some_and(|until| self.cursor.next_seq() >= until) {
+        if self.is_at_limit() {
             return Err(Stop::Reached);
         }
-        let (seq, event) = self.feed().map_err(Stop::Failed)?;
+        let (seq, mut event) = self.feed().map_err(Stop::Failed)?;
         self.console.see(&event, || self.cursor.function_of(&event));
         self.cursor.remember_answer(&event);
-        let Event::ImportReturn(end) = event else { unreachable!("its kind was looked at") };
-        let replaced = self.overrides.iter().find(|(at, _)| *at == seq);
-        Ok(replaced.map_or(end.outcome, |(_, outcome)| outcome.clone()))
+        let Event::ImportReturn(end) = &mut event else { unreachable!("its kind was looked at") };
+        if let Some((_, outcome)) = self.overrides.iter().find(|(at, _)| *at == seq) {
+            end.outcome = outcome.clone();
+        }
+        // The numbers of functions are another build's own.
+        if let Event::ImportCall(call) = call {
+            end.function = call.function;
+        }
+        self.pass_on(&[], &event).map_err(Stop::Failed)?;
+        match event {
+            Event::ImportReturn(end) => Ok(end.outcome),
+            _ => unreachable!("its kind was looked at"),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::event::{Event, Header, Kind};
 use crate::format::BODY_SEQ_AT;
 use crate::frame::Frame;
 use crate::hash::{Hash, close_digest};
+use crate::interned::Interned;
 use crate::ledger::Ledger;
 use crate::reader::{ReadError, Reader, Record, Stored, stored};
 use crate::recover::{CHUNK_BYTES, RecoverError};
@@ -25,6 +26,9 @@ const SECTOR_BYTES: u64 = 512;
 pub(super) struct Scan {
     pub(super) header: Option<Header>,
     pub(super) ledger: Option<Ledger>,
+    pub(super) interned: Interned,
+    /// The first event that names a type or a function by another number than the next one.
+    pub(super) misnumbered: Option<u64>,
     /// The kinds of the last two records.
     pub(super) last: [Option<Kind>; 2],
     /// Where the last record starts, and its bytes.
@@ -139,6 +143,9 @@ impl Scan {
             ledger.set_durable(durable);
         }
         self.follow_keys(&event);
+        if !self.interned.follow(&event) {
+            self.misnumbered.get_or_insert(record.seq);
+        }
         self.last = [self.last[1], Some(record.kind)];
         self.last_record = (record.offset, record.frame.bytes().to_vec());
         if let (None, Event::Header(header)) = (&self.header, event) {

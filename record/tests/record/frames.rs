@@ -52,6 +52,9 @@ proptest! {
     #[test]
     fn hold_what_was_put_in(event in events(), place in places()) {
         let bytes = place.frame(&event);
+        let mut behind = b"before".to_vec();
+        place.frame_into(&event, &mut behind);
+        prop_assert_eq!(&behind[6..], &bytes[..]);
         let frame = Frame::parse(&bytes).expect("a whole frame");
         prop_assert_eq!(frame.bytes(), &bytes[..]);
         let expected = FrameKind::Record { seq: place.seq, kind: event.kind() as u64 };

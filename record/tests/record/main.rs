@@ -6,6 +6,8 @@ mod samples;
 
 mod values;
 
+mod sealing;
+
 mod frames;
 
 mod hostile;

@@ -46,6 +46,7 @@ proptest! {
         let encoded = Values::of(&values).unwrap();
         prop_assert_eq!(encoded.count(), values.len());
         prop_assert_eq!(Values::from_encoded(encoded.as_bytes().to_vec()), Ok(encoded.clone()));
+        prop_assert_eq!(Values::written(encoded.clone().into_bytes()), encoded.clone());
         prop_assert_eq!(encoded.decode(types.iter(), &table()), Ok(values));
     }
 
@@ -70,4 +71,10 @@ fn of_another_number_than_the_function_has_are_refused() {
     let values = Values::of(&[Value::U8(1)]).unwrap();
     let refused = values.decode([].iter(), &table());
     assert_eq!(refused, Err(ValueError::Count { expected: 0, found: 1 }));
+}
+
+#[test]
+#[should_panic(expected = "values")]
+fn written_by_somebody_else_are_refused() {
+    let _ = Values::written(vec![0x60]);
 }

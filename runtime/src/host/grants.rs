@@ -158,7 +158,7 @@ impl FromStr for DirGrant {
             None => (text, false),
         };
         let (host, guest) = dir.split_once("::").unwrap_or((dir, dir));
-        if host.is_empty() || guest.is_empty() {
+        if host.is_empty() || host.ends_with(':') || guest.is_empty() {
             let expected = "a directory as HOST::GUEST or HOST::GUEST:ro";
             return Err(GrantError { expected, found: text.to_owned() });
         }

@@ -5,3 +5,5 @@ mod wave;
 mod home;
 
 mod store;
+
+mod host;

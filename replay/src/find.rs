@@ -1,0 +1,93 @@
+//! Finds the component that a chain names.
+
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use theater_record::Hash;
+use theater_runtime::{Component, Engine, Home, Store, as_component, digest, embedded};
+use theater_verify::VerifiedChain;
+
+use crate::cli::advised;
+use crate::escape::argument;
+
+/// Where a component was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In a file that was named.
+    File,
+    /// Inside the chain.
+    Chain,
+    /// In the store.
+    Store,
+}
+
+impl Place {
+    /// The name people and programs read.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Place::File => "file",
+            Place::Chain => "chain",
+            Place::Store => "store",
+        }
+    }
+}
+
+/// A component that was found, compiled.
+pub(crate) struct Found {
+    pub(crate) component: Component,
+    pub(crate) place: Place,
+}
+
+/// Finds the component of a chain, always by its digest: in the file, which may hold another build,
+/// else inside the chain, else in the store.
+pub(crate) fn component(
+    chain: &VerifiedChain,
+    path: &Path,
+    file: Option<&Path>,
+    engine: &Engine,
+) -> anyhow::Result<Found> {
+    let shown = path.display();
+    let Some(wanted) = chain.header().component else {
+        return Err(advised(
+            anyhow!("{shown} names no component, so there is nothing to replay"),
+            "replay a chain that theater run has recorded",
+        ));
+    };
+    if let Some(file) = file {
+        let bytes = std::fs::read(file).map_err(|error| {
+            let error = anyhow::Error::new(error);
+            let error = error.context(format!("cannot read the component {}", file.display()));
+            advised(error, "check the spelling, or look with ls")
+        })?;
+        let compiled = compile(engine, bytes);
+        let component = compiled.with_context(|| format!("cannot use {}", file.display()))?;
+        return Ok(Found { component, place: Place::File });
+    }
+    let (bytes, place) = match embedded(chain)?.filter(|bytes| digest(bytes) == wanted) {
+        Some(bytes) => (bytes, Place::Chain),
+        None => (stored(&wanted, path)?, Place::Store),
+    };
+    let component = compile(engine, bytes).context("cannot use the component of the chain")?;
+    Ok(Found { component, place })
+}
+
+fn compile(engine: &Engine, bytes: Vec<u8>) -> anyhow::Result<Component> {
+    Ok(Component::new(engine, as_component(bytes)?)?)
+}
+
+fn stored(wanted: &Hash, path: &Path) -> anyhow::Result<Vec<u8>> {
+    let advice = format!(
+        "name its file: theater-replay run {} --component FILE",
+        argument(path)
+    );
+    let missing = || {
+        let error = anyhow!("the component {wanted} is neither in the chain nor in the store");
+        advised(error, advice.clone())
+    };
+    let home = Home::find().map_err(|_| missing())?;
+    let store = Store::open(home.store()).map_err(|_| missing())?;
+    if !store.contains(wanted) {
+        return Err(missing());
+    }
+    store.get(wanted).map_err(|error| advised(error.into(), advice.clone()))
+}
