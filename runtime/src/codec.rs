@@ -11,6 +11,8 @@
 mod arity;
 mod lift;
 mod lower;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
