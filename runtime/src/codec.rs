@@ -25,6 +25,7 @@ use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
 use wasmtime::{Result, ValRaw};
 
 pub(crate) use arity::{Callee, SPILLED, define, typed};
+pub(crate) use lift::mask;
 
 /// The arguments or results of a call as a chain's encoded array. `N` is how many core values they
 /// take when they are passed flat.

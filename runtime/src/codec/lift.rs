@@ -85,7 +85,7 @@ fn flat(
         InterfaceType::Tuple(index) => {
             let items = &types[index].types;
             if handles::host_handle(items).is_some() {
-                out.uint(handles::from_lifter(next(src).get_u32()).into());
+                out.uint(handles::from_lifter(next(src).get_u32())?.into());
                 return Ok(());
             }
             out.array(items.len());
@@ -181,7 +181,7 @@ fn load(
         InterfaceType::Tuple(index) => {
             let items = &types[index].types;
             if handles::host_handle(items).is_some() {
-                out.uint(handles::from_lifter(u32::from_le_bytes(bytes(cx, at)?)).into());
+                out.uint(handles::from_lifter(u32::from_le_bytes(bytes(cx, at)?))?.into());
                 return Ok(());
             }
             tuple(cx, items, at, out)?;
@@ -288,7 +288,7 @@ pub(super) fn flat_count(types: &ComponentTypes, ty: &InterfaceType) -> usize {
 }
 
 /// The bits that flags may use.
-pub(super) fn mask(count: usize) -> u64 {
+pub(crate) fn mask(count: usize) -> u64 {
     if count >= 64 { u64::MAX } else { (1 << count) - 1 }
 }
 

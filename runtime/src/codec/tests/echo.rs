@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use theater_record::{Type, TypeDef, TypeId, TypeTable, Value, Values};
+use theater_record::{TypeDef, TypeId, TypeTable, Value, Values};
 use wasmtime::component::{Component, Linker, Val};
 use wasmtime::{Engine, Result, Store};
 use wit_component::StringEncoding;
@@ -161,13 +161,4 @@ pub(super) fn table(world: &World) -> TypeTable {
 /// Values as a chain has them.
 pub(super) fn encoded(values: &[Value]) -> Vec<u8> {
     Values::of(values).unwrap().into_bytes()
-}
-
-/// Whether bytes are values of these types.
-pub(super) fn fits<'t>(
-    bytes: &[u8],
-    types: impl ExactSizeIterator<Item = &'t Type>,
-    table: &TypeTable,
-) -> bool {
-    Values::from_encoded(bytes.to_vec()).is_ok_and(|values| values.decode(types, table).is_ok())
 }

@@ -140,3 +140,16 @@ fn empty_lists_and_strings() {
         }
     }
 }
+
+/// A string in UTF-16 is allocated for the worst case, and shrunk.
+#[test]
+fn long_strings_in_every_encoding() {
+    let signature = Signature { params: vec![Type::String], result: Some(Type::String) };
+    for encoding in ENCODINGS {
+        let echo = Echo::new(&wit_of(std::slice::from_ref(&signature)), encoding);
+        for pattern in ["a", "é", "€", "aé", "é€", "\u{1f3ad}"] {
+            let text = Value::String(pattern.repeat(100_000));
+            crosses_unchanged(&echo, 0, std::slice::from_ref(&text), std::slice::from_ref(&text));
+        }
+    }
+}
