@@ -27,6 +27,12 @@ use wasmtime::{Result, ValRaw};
 pub(crate) use arity::{Callee, SPILLED, define, typed};
 pub(crate) use lift::mask;
 
+/// The most bytes that one call can pass out of a component.
+///
+/// Lists can share their elements, so a component with little memory can make up values of any
+/// size. The bound is the same for everybody, because replay has to stop at the same place.
+pub(crate) const PASSED_BYTES_MAX: usize = 1 << 28;
+
 /// The arguments or results of a call as a chain's encoded array. `N` is how many core values they
 /// take when they are passed flat.
 ///

@@ -83,8 +83,8 @@ impl<B: Backend> Sandbox<B> {
         };
         let mut store = Store::new(&component.engine.inner, actor);
         store.limiter(|actor| &mut actor.limiter);
-        // The bound on what one call may copy would be another limit that replay must know.
-        store.set_hostcall_fuel(usize::MAX);
+        // The public path and strings that are not UTF-8 are counted by the engine.
+        store.set_hostcall_fuel(codec::PASSED_BYTES_MAX);
         if limits.fuel {
             let fuel = limits.fuel_max.unwrap_or(FUEL_ENDLESS).min(FUEL_ENDLESS);
             store.set_fuel(fuel)?;

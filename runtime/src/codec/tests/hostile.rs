@@ -17,6 +17,7 @@ fn failure(wat: &str, path: Path, args: &[u8], answer: &[u8]) -> (String, TrapCo
     let world = World::of(&bytes).unwrap();
     let component = Component::new(&ENGINE, bytes).unwrap();
     let mut store = Store::new(&ENGINE, Host { answer: answer.to_vec(), ..Host::default() });
+    store.set_hostcall_fuel(codec::PASSED_BYTES_MAX);
     let mut linker = Linker::<Host>::new(&ENGINE);
     for import in &world.imports {
         let answer = answer.to_vec();
@@ -265,4 +266,19 @@ fn allocators_that_lie() {
     ] {
         fails(&allocating(ty, body), args, NOTHING, message);
     }
+}
+
+/// Lists that share their elements' memory, so that a small memory holds a huge value.
+#[test]
+fn a_value_larger_than_any_memory_is_not_copied() {
+    let lists = |count: usize, at: u32, len: u32| words([at, len]).repeat(count);
+    // 72 times 72 times 60,000 bytes, from one page.
+    let data = [words([24, 72]), lists(72, 24 + 72 * 8, 72), lists(72, 2000, 60_000)].concat();
+    let wat = returning("(list (list (list u8)))", 16, &data, "");
+    let (message, code) = failure(&wat, Path::Fused, NOTHING, NOTHING);
+    assert_eq!(message, "more than 268435456 bytes are passed in one call");
+    assert_eq!(code, TrapCode::InvalidValue);
+    let (message, code) = failure(&wat, Path::Val, NOTHING, NOTHING);
+    assert!(message.contains("too much data is being copied"), "{message}");
+    assert_eq!(code, TrapCode::InvalidValue);
 }
