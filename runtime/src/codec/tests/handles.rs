@@ -1,12 +1,14 @@
 //! Resources in values, through both paths.
 
 use theater_record::Value::{self, Borrow, Own, U8};
+use wasmtime::component::{Component, Instance, Linker, ResourceType};
+use wasmtime::{AsContextMut as _, Store};
 use wit_component::StringEncoding;
 
-use super::echo::{Echo, PATHS, decoded, encoded};
+use super::echo::{ENGINE, Echo, PATHS, Path, decoded, encoded};
 use crate::handles::{self, Handles};
-use crate::lifter;
 use crate::world::World;
+use crate::{by_val, codec, lifter};
 
 const WIT: &str = "package t:t; interface i {
     resource r;
@@ -106,5 +108,104 @@ fn a_tuple_of_one_aliased_number_is_not_taken_for_a_handle() {
             structure => structure,
         };
         assert!(matches!(structure, theater_record::Type::Record(_)), "{name} is a {ty:?}");
+    }
+}
+
+/// A component with a resource of its own, and one that it is lent.
+const OWNER: &str = r#"(component
+    (import "host" (instance $host (export "r" (type (sub resource)))))
+    (alias export $host "r" (type $r))
+    (type $mine' (resource (rep i32)))
+    (core func $new (canon resource.new $mine'))
+    (core func $rep (canon resource.rep $mine'))
+    (core func $drop (canon resource.drop $r))
+    (core module $m
+        (import "" "new" (func $new (param i32) (result i32)))
+        (import "" "rep" (func $rep (param i32) (result i32)))
+        (import "" "drop" (func $drop (param i32)))
+        (func (export "make") (param i32) (result i32) (call $new (local.get 0)))
+        (func (export "take") (param i32) (result i32) (call $rep (local.get 0)))
+        (func (export "look") (param i32) (result i32) (local.get 0))
+        (func (export "lend") (param i32) (call $drop (local.get 0)))
+        (func (export "bad") (result i32) (i32.const 77)))
+    (core instance $i (instantiate $m (with "" (instance
+        (export "new" (func $new)) (export "rep" (func $rep)) (export "drop" (func $drop))))))
+    (func $make' (param "n" u32) (result (own $mine')) (canon lift (core func $i "make")))
+    (func $take' (param "a" (own $mine')) (result u32) (canon lift (core func $i "take")))
+    (func $look' (param "a" (borrow $mine')) (result u32) (canon lift (core func $i "look")))
+    (func $bad' (result (own $mine')) (canon lift (core func $i "bad")))
+    (component $shape
+        (import "mine" (type $mine (sub resource)))
+        (import "make" (func $make (param "n" u32) (result (own $mine))))
+        (import "take" (func $take (param "a" (own $mine)) (result u32)))
+        (import "look" (func $look (param "a" (borrow $mine)) (result u32)))
+        (import "bad" (func $bad (result (own $mine))))
+        (export $mine' "mine" (type $mine))
+        (export "make" (func $make) (func (param "n" u32) (result (own $mine'))))
+        (export "take" (func $take) (func (param "a" (own $mine')) (result u32)))
+        (export "look" (func $look) (func (param "a" (borrow $mine')) (result u32)))
+        (export "bad" (func $bad) (func (result (own $mine')))))
+    (instance (export "own") (instantiate $shape
+        (with "mine" (type $mine')) (with "make" (func $make')) (with "take" (func $take'))
+        (with "look" (func $look')) (with "bad" (func $bad'))))
+    (func (export "lend") (param "a" (borrow $r)) (canon lift (core func $i "lend"))))"#;
+
+/// Calls exports of one instance of that component.
+struct Owner {
+    store: Store<()>,
+    instance: Instance,
+    world: World,
+    path: Path,
+}
+
+impl Owner {
+    fn new(path: Path) -> Owner {
+        let bytes = wat::parse_str(OWNER).unwrap();
+        let world = World::of(&bytes).unwrap();
+        let component = Component::new(&ENGINE, bytes).unwrap();
+        let mut linker = Linker::new(&ENGINE);
+        let stub = ResourceType::host_dynamic(0);
+        linker.instance("host").unwrap().resource("r", stub, |_, _| Ok(())).unwrap();
+        let mut store = Store::new(&ENGINE, ());
+        let instance = linker.instantiate(&mut store, &component).unwrap();
+        Owner { store, instance, world, path }
+    }
+
+    fn call(&mut self, name: &str, args: &[Value]) -> Result<Vec<u8>, String> {
+        let mut exports = self.world.exports.iter();
+        let export = exports.find(|export| export.name == name).unwrap();
+        let within = match export.interface.as_str() {
+            "" => None,
+            interface => self.instance.get_export_index(&mut self.store, None, interface),
+        };
+        let index = self.instance.get_export_index(&mut self.store, within.as_ref(), name).unwrap();
+        let func = self.instance.get_func(&mut self.store, index).unwrap();
+        let callee = match self.path {
+            Path::Fused => {
+                codec::typed(func, &self.store, export.flat_params, export.flat_results).unwrap()
+            }
+            Path::Val => by_val::callee(func, &self.store),
+        };
+        callee(&mut self.store.as_context_mut(), &encoded(args))
+            .map_err(|error| error.root_cause().to_string())
+    }
+}
+
+#[test]
+fn resources_of_the_component_itself_are_numbers() {
+    for path in [Path::Fused, Path::Val] {
+        let run = || {
+            let mut owner = Owner::new(path);
+            assert_eq!(owner.call("make", &[Value::U32(70)]).unwrap(), encoded(&[Own(1)]));
+            assert_eq!(owner.call("make", &[Value::U32(80)]).unwrap(), encoded(&[Own(2)]));
+            assert_eq!(owner.call("look", &[Borrow(1)]).unwrap(), encoded(&[Value::U32(70)]));
+            assert_eq!(owner.call("take", &[Own(2)]).unwrap(), encoded(&[Value::U32(80)]));
+            let gone = "resource 2 is not held by anybody outside";
+            assert_eq!(owner.call("look", &[Borrow(2)]).unwrap_err(), gone);
+            // One of the host's, lent to the component.
+            assert_eq!(Owner::new(path).call("lend", &[Borrow(9)]).unwrap(), encoded(&[]));
+            assert_eq!(Owner::new(path).call("bad", &[]).unwrap_err(), "unknown handle index 77");
+        };
+        handles::with(Handles::new(1), run);
     }
 }

@@ -44,7 +44,8 @@ fn failure(wat: &str, path: Path, args: &[u8], answer: &[u8]) -> (String, TrapCo
         }
         Path::Val => by_val::callee(func, &store),
     };
-    let error = callee(&mut store.as_context_mut(), args).unwrap_err();
+    let returned = callee(&mut store.as_context_mut(), args).map(|bytes| bytes.len());
+    let error = returned.expect_err("the component broke a rule");
     (error.root_cause().to_string(), trap::failure(&error, None).code)
 }
 
