@@ -9,7 +9,7 @@ use theater_record::{Decoder, Encoder};
 use wasmtime::component::{Func, ResourceAny, ResourceDynamic, Type, Val};
 use wasmtime::{AsContextMut, Result, StoreContextMut, bail, format_err};
 
-use crate::codec::Callee;
+use crate::codec::{self, Callee};
 use crate::handles::{self, Passing};
 
 /// Makes a component's function callable.
@@ -155,7 +155,7 @@ fn encode_tuple<T: 'static>(
 ) -> Result<()> {
     let types = types.collect::<Vec<_>>();
     if let (Some(_), [Val::U32(index)]) = (passing(&types), items) {
-        out.uint(handles::from_lifter(*index).into());
+        out.uint(handles::from_lifter(*index)?.into());
         return Ok(());
     }
     out.array(items.len());
@@ -245,6 +245,9 @@ fn decode<T: 'static>(
         }
         Type::Flags(ty) => {
             let bits = input.uint()?;
+            if bits & !codec::mask(ty.names().len()) != 0 {
+                bail!("flags {bits:#x} have a bit that their type does not");
+            }
             let set = ty.names().enumerate().filter(|(at, _)| bits >> at & 1 == 1);
             Val::Flags(set.map(|(_, name)| name.to_owned()).collect())
         }
@@ -302,7 +305,7 @@ fn number_of<T: 'static>(cx: &mut StoreContextMut<'_, T>, resource: ResourceAny)
     if handles::stub_payload(&resource.ty()).is_some() {
         return Ok(ResourceDynamic::try_from_resource_any(resource, cx)?.rep());
     }
-    Ok(handles::adopt(resource))
+    handles::adopt(resource)
 }
 
 fn resource<T: 'static>(
@@ -311,6 +314,7 @@ fn resource<T: 'static>(
     ty: &wasmtime::component::ResourceType,
     passing: Passing,
 ) -> Result<ResourceAny> {
+    handles::has_seen(id);
     match (handles::stub_payload(ty), passing) {
         (Some(payload), Passing::Own) => {
             ResourceDynamic::new_own(id, payload).try_into_resource_any(cx)

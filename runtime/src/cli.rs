@@ -62,7 +62,7 @@ where
 {
     let outcome = match Cli::try_parse_from(args) {
         Ok(cli) => match cli.command {
-            Command::Run(args) => run::run(*args, out, err),
+            Command::Run(args) => run::run(&args, out, err),
         },
         Err(usage) => return show_usage(&usage, out, err),
     };

@@ -11,6 +11,8 @@
 mod arity;
 mod lift;
 mod lower;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
@@ -23,6 +25,13 @@ use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
 use wasmtime::{Result, ValRaw};
 
 pub(crate) use arity::{Callee, SPILLED, define, typed};
+pub(crate) use lift::mask;
+
+/// The most bytes that one call can pass out of a component.
+///
+/// Lists can share their elements, so a component with little memory can make up values of any
+/// size. The bound is the same for everybody, because replay has to stop at the same place.
+pub(crate) const PASSED_BYTES_MAX: usize = 1 << 28;
 
 /// The arguments or results of a call as a chain's encoded array. `N` is how many core values they
 /// take when they are passed flat.

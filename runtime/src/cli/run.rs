@@ -128,11 +128,11 @@ struct LimitArgs {
     max_stack: u64,
 }
 
-pub(super) fn run(args: Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
     let home = Home::find().ok();
     let cache = home.as_ref().map(Home::cache);
     let path = match (&args.resume, &args.component) {
-        (Some(chain), _) => return resume::run(&args, chain, home.as_ref(), out, err),
+        (Some(chain), _) => return resume::run(args, chain, home.as_ref(), out, err),
         (None, Some(path)) => path.clone(),
         (None, None) => unreachable!("one of the two is required"),
     };
@@ -140,11 +140,11 @@ pub(super) fn run(args: Args, out: &mut dyn Write, err: &mut dyn Write) -> anyho
     let engine = Engine::new(Backend::Cranelift, &limits, cache.as_deref())?;
     let shown = path.display().to_string();
     let component = load(&engine, &path)?;
-    let calls = calls(&args, component.world())?;
-    keep(&component, &args, home.as_ref())?;
+    let calls = calls(args, component.world())?;
+    keep(&component, args, home.as_ref())?;
     let host = Host::new(args.grants(&path))?;
-    let chain = Chain::create(&args)?;
-    let recorder = recorder(&args, &component, &limits, &chain)?;
+    let chain = Chain::create(args)?;
+    let recorder = recorder(args, &component, &limits, &chain)?;
     let options = RecordingOptions { limits, durable: args.durable, clock: system_clock() };
     let pause = args.pause;
     // The component's stack is part of the thread's, which the main thread has too little of.
@@ -157,7 +157,7 @@ pub(super) fn run(args: Args, out: &mut dyn Write, err: &mut dyn Write) -> anyho
     });
     match ended {
         Ok(Ended::Ran { outcomes, failure }) => {
-            let exit = report(&args, component.world(), &outcomes, failure.as_ref(), out, err)?;
+            let exit = report(args, component.world(), &outcomes, failure.as_ref(), out, err)?;
             chain.mention(err)?;
             Ok(exit)
         }

@@ -10,6 +10,7 @@ use wasmtime::component::__internal::{ComponentTypes, InterfaceType, LiftContext
 use wasmtime::component::Lift;
 use wasmtime::{Result, ValRaw, bail, format_err};
 
+use super::PASSED_BYTES_MAX;
 use crate::handles;
 
 /// Lifts a whole list of arguments or results that is passed as core values.
@@ -85,7 +86,7 @@ fn flat(
         InterfaceType::Tuple(index) => {
             let items = &types[index].types;
             if handles::host_handle(items).is_some() {
-                out.uint(handles::from_lifter(next(src).get_u32()).into());
+                out.uint(handles::from_lifter(next(src).get_u32())?.into());
                 return Ok(());
             }
             out.array(items.len());
@@ -180,7 +181,7 @@ fn load(
         InterfaceType::Tuple(index) => {
             let items = &types[index].types;
             if handles::host_handle(items).is_some() {
-                out.uint(handles::from_lifter(u32::from_le_bytes(bytes(cx, at)?)).into());
+                out.uint(handles::from_lifter(u32::from_le_bytes(bytes(cx, at)?))?.into());
                 return Ok(());
             }
             tuple(cx, items, at, out)?;
@@ -289,7 +290,7 @@ pub(super) fn flat_count(types: &ComponentTypes, ty: &InterfaceType) -> usize {
 }
 
 /// The bits that flags may use.
-pub(super) fn mask(count: usize) -> u64 {
+pub(crate) fn mask(count: usize) -> u64 {
     if count >= 64 { u64::MAX } else { (1 << count) - 1 }
 }
 
@@ -339,12 +340,17 @@ fn items(
     out: &mut Encoder<'_>,
 ) -> Result<()> {
     if element == InterfaceType::U8 {
+        check_room(out, len)?;
         out.bytes(slice(cx, at, len)?);
         return Ok(());
     }
     let size = cx.types.canonical_abi(&element).size32 as usize;
     out.array(len);
-    (0..len).try_for_each(|item| load(cx, element, at + item * size, out))
+    for item in 0..len {
+        check_room(out, size)?;
+        load(cx, element, at + item * size, out)?;
+    }
+    Ok(())
 }
 
 fn map(
@@ -365,9 +371,18 @@ fn map(
     out.array(len);
     for entry in 0..len {
         let at = at + entry * size;
+        check_room(out, size)?;
         out.array(2);
         load(cx, ty.key, at, out)?;
         load(cx, ty.value, at + ty.value_offset32 as usize, out)?;
+    }
+    Ok(())
+}
+
+/// Whether about so many more bytes may be passed.
+fn check_room(out: &Encoder<'_>, more: usize) -> Result<()> {
+    if out.0.len().saturating_add(more) > PASSED_BYTES_MAX {
+        bail!("more than {PASSED_BYTES_MAX} bytes are passed in one call");
     }
     Ok(())
 }
@@ -377,10 +392,13 @@ fn string(cx: &mut LiftContext<'_>, at: u32, len: u32, out: &mut Encoder<'_>) ->
         let Ok(bytes) = slice(cx, at as usize, len as usize) else {
             bail!("string pointer/length out of bounds of memory");
         };
+        check_room(out, bytes.len())?;
         out.text(std::str::from_utf8(bytes)?);
     } else {
         let pair = [ValRaw::u32(at), ValRaw::u32(len)];
-        out.text(&String::linear_lift_from_flat(cx, InterfaceType::String, &pair)?);
+        let text = String::linear_lift_from_flat(cx, InterfaceType::String, &pair)?;
+        check_room(out, text.len())?;
+        out.text(&text);
     }
     Ok(())
 }
