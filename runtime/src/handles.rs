@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use theater_record::TrapCode;
 use wasmtime::component::__internal::{InterfaceType, LiftContext, LowerContext};
 use wasmtime::component::{Lift, Lower, ResourceAny, ResourceDynamic, ResourceType};
-use wasmtime::{Result, ValRaw, bail};
+use wasmtime::{Result, ValRaw, bail, format_err};
 
 use crate::trap::Failure;
 
