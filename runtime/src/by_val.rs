@@ -199,19 +199,7 @@ fn decode<T: 'static>(
         Type::String => Val::String(input.text()?.to_owned()),
         Type::List(ty) => Val::List(decode_items(cx, &ty.ty(), input)?),
         Type::FixedLengthList(ty) => Val::FixedLengthList(decode_items(cx, &ty.ty(), input)?),
-        Type::Tuple(ty) => {
-            let types = ty.types().collect::<Vec<_>>();
-            if let Some(passing) = passing(&types) {
-                let index = handles::to_lifter(input.uint_as()?, passing)?;
-                let handle = match passing {
-                    Passing::Own => Val::U32(index),
-                    Passing::Borrow => Val::S32(index.cast_signed()),
-                };
-                return Ok(Val::Tuple(vec![handle]));
-            }
-            input.array_of(types.len())?;
-            Val::Tuple(types.iter().map(|ty| decode(cx, ty, input)).collect::<Result<_>>()?)
-        }
+        Type::Tuple(ty) => Val::Tuple(decode_tuple(cx, ty.types(), input)?),
         Type::Record(ty) => {
             input.array_of(ty.fields().len())?;
             let fields =
@@ -265,6 +253,23 @@ fn decode<T: 'static>(
             bail!("asynchronous types cannot be replayed")
         }
     })
+}
+
+fn decode_tuple<T: 'static>(
+    cx: &mut StoreContextMut<'_, T>,
+    types: impl ExactSizeIterator<Item = Type>,
+    input: &mut Decoder<'_>,
+) -> Result<Vec<Val>> {
+    let types = types.collect::<Vec<_>>();
+    if let Some(passing) = passing(&types) {
+        let index = handles::to_lifter(input.uint_as()?, passing)?;
+        return Ok(vec![match passing {
+            Passing::Own => Val::U32(index),
+            Passing::Borrow => Val::S32(index.cast_signed()),
+        }]);
+    }
+    input.array_of(types.len())?;
+    types.iter().map(|ty| decode(cx, ty, input)).collect()
 }
 
 fn decode_items<T: 'static>(
