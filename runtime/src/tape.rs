@@ -258,7 +258,8 @@ impl Tape {
         }
         self.cursor.take();
         self.console.see(event, || self.cursor.function_of(event));
-        if !matches!(event, Event::ResourceDrop(_)) {
+        // A call out is kept when its answer is asked for, which spares a copy.
+        if !matches!(event, Event::ResourceDrop(_) | Event::ImportCall(_)) {
             self.before = Some((seq, event.clone()));
         }
         self.pass_on(definitions, event).map_err(failed)
@@ -315,30 +316,31 @@ impl Tape {
 
     /// Puts payloads that stand out of line back into an event.
     fn fill_in(&self, seq: u64, event: &mut Event) -> Result<(), TapeError> {
-        let (kind, function) = (event.kind(), self.cursor.function_of(event));
-        let is_call = matches!(event, Event::ExportCall(_) | Event::ImportCall(_));
-        let values = match event {
-            Event::ExportCall(call) | Event::ImportCall(call) => &mut call.args,
-            Event::ImportReturn(Return { outcome: Outcome::Returned(values), .. })
-            | Event::ExportReturn(Return { outcome: Outcome::Returned(values), .. }) => values,
-            _ => return Ok(()),
-        };
+        let Some(values) = values_of(event) else { return Ok(()) };
         let refs = values.blob_refs().map_err(|source| {
             TapeError::Read(ReadError::Malformed { offset: self.cursor.offset(), source })
         })?;
         if refs.is_empty() {
             return Ok(());
         }
-        let Some(function) = function else {
-            return Err(TapeError::Order { seq, kind });
+        let Some(function) = self.cursor.function_of(event) else {
+            return Err(TapeError::Order { seq, kind: event.kind() });
         };
+        let is_call = matches!(event, Event::ExportCall(_) | Event::ImportCall(_));
         let filled = if is_call {
             let params = function.params.iter().map(|(_, ty)| ty);
             self.cursor.blobs().filled_in(values, params, self.cursor.types())
         } else {
             self.cursor.blobs().filled_in(values, function.results.iter(), self.cursor.types())
         };
-        *values = filled.map_err(|source| TapeError::Blob { seq, source })?;
+        let filled = filled.map_err(|source| TapeError::Blob { seq, source })?;
+        match event {
+            Event::ExportCall(call) | Event::ImportCall(call) => call.args = filled,
+            Event::ImportReturn(end) | Event::ExportReturn(end) => {
+                end.outcome = Outcome::Returned(filled);
+            }
+            _ => unreachable!("only calls and returns have values"),
+        }
         Ok(())
     }
 
@@ -390,10 +392,14 @@ impl Tape {
     }
 
     /// The recorded answer to the call that was compared last.
-    pub(crate) fn recorded_answer(&mut self, call: &Event) -> Result<Outcome, Stop> {
+    pub(crate) fn recorded_answer(&mut self, call: Call) -> Result<Outcome, Stop> {
+        let (called, _) = self.cursor.head();
         match self.peek().map_err(Stop::Failed)? {
             Some(Kind::ImportReturn) => {}
-            None => return Err(Stop::Unanswered { call: Box::new(self.crossing(call.clone())) }),
+            None => {
+                let call = self.crossing(Event::ImportCall(call));
+                return Err(Stop::Unanswered { call: Box::new(call) });
+            }
             Some(kind) => {
                 let seq = self.cursor.next_seq();
                 return Err(Stop::Failed(TapeError::Order { seq, kind }));
@@ -410,9 +416,8 @@ impl Tape {
             end.outcome = outcome.clone();
         }
         // The numbers of functions are another build's own.
-        if let Event::ImportCall(call) = call {
-            end.function = call.function;
-        }
+        end.function = call.function;
+        self.before = Some((called, Event::ImportCall(call)));
         self.pass_on(&[], &event).map_err(Stop::Failed)?;
         match event {
             Event::ImportReturn(end) => Ok(end.outcome),
@@ -513,7 +518,7 @@ impl Backend for Tape {
             return guess(&mut cx.data_mut().backend, &call);
         }
         let tape = &mut cx.data_mut().backend;
-        tape.recorded_answer(&Event::ImportCall(call)).map_err(|stop| {
+        tape.recorded_answer(call).map_err(|stop| {
             tape.stop = Some(stop);
             Stopped.into()
         })

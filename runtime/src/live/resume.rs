@@ -1,6 +1,6 @@
 //! Bringing an actor back: its tape answers, until it ends and the host takes over.
 
-use theater_record::{Call, Event, Outcome, Value, Values};
+use theater_record::{Call, Outcome, Value, Values};
 use wasmtime::{Result, Store, StoreContextMut};
 
 use super::{Live, outside};
@@ -30,7 +30,7 @@ pub(super) fn recorded_answer(
 ) -> Result<Option<Outcome>> {
     let live = &mut cx.data_mut().backend;
     let Some(tape) = &mut live.resuming else { return Ok(None) };
-    match tape.recorded_answer(&Event::ImportCall(call.clone())) {
+    match tape.recorded_answer(call.clone()) {
         Ok(outcome) => {
             if is_acquired_again(&cx.data().world.imports[import]) {
                 acquire_again(cx, import, call, &outcome)?;

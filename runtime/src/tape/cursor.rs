@@ -1,11 +1,10 @@
 //! Where the tape stands in its chain.
 
-use std::collections::HashMap;
 use std::io::Read;
 
 use theater_record::{
-    Event, FunctionId, FunctionType, Hash, Kind, LifecycleState, Outcome, Place, ReadError, Reader,
-    Stored, TypeTable, record_hash,
+    Event, FunctionType, Hash, Kind, LifecycleState, Outcome, Place, ReadError, Reader, Stored,
+    TypeTable, record_hash,
 };
 use theater_verify::VerifiedChain;
 
@@ -29,12 +28,14 @@ pub(super) struct Cursor {
     next: Option<Next>,
     /// A buffer whose allocation is kept.
     spare: Vec<u8>,
+    /// Another, for what the component's own record would be.
+    own: Vec<u8>,
     blobs: Blobs,
     types: TypeTable,
     functions: Vec<FunctionType>,
     definitions: Vec<Event>,
-    /// The last answer to each function, by name. For guesses.
-    answers: HashMap<FunctionId, Outcome>,
+    /// The last answer to each function, by its number. For guesses.
+    answers: Vec<Option<Outcome>>,
 }
 
 impl Cursor {
@@ -47,11 +48,12 @@ impl Cursor {
             place: Place { tag, prev: Hash::ZERO, seq: 0 },
             next: None,
             spare: Vec::new(),
+            own: Vec::new(),
             blobs: Blobs::new(chain.source().clone()),
             types: TypeTable::default(),
             functions: Vec::new(),
             definitions: Vec::new(),
-            answers: HashMap::new(),
+            answers: Vec::new(),
         };
         cursor.read()?;
         if cursor.kind() == Some(Kind::Header) {
@@ -119,10 +121,13 @@ impl Cursor {
     }
 
     /// Whether a recorder would write `event` in exactly the bytes that come next.
-    pub(super) fn is_next(&self, event: &Event) -> bool {
-        self.next
-            .as_ref()
-            .is_some_and(|next| next.kind == event.kind() && self.place.frame(event) == next.frame)
+    pub(super) fn is_next(&mut self, event: &Event) -> bool {
+        let Some(next) = self.next.as_ref().filter(|next| next.kind == event.kind()) else {
+            return false;
+        };
+        self.own.clear();
+        self.place.frame_into(event, &mut self.own);
+        self.own == next.frame
     }
 
     /// Takes the next record off the tape.
@@ -140,7 +145,10 @@ impl Cursor {
             // Large answers are not worth their memory.
             && super::values_of(event).is_none_or(|values| values.as_bytes().len() < 256)
         {
-            self.answers.insert(end.function, end.outcome.clone());
+            self.answers.resize(self.functions.len(), None);
+            if let Some(answer) = self.answers.get_mut(end.function.0 as usize) {
+                *answer = Some(end.outcome.clone());
+            }
         }
     }
 
@@ -150,7 +158,7 @@ impl Cursor {
             .functions
             .iter()
             .find(|function| function.interface == name.0 && function.name == name.1)?;
-        self.answers.get(&function.id).cloned()
+        self.answers.get(function.id.0 as usize)?.clone()
     }
 
     /// The next few crossings behind the next record, with their names.
