@@ -14,3 +14,8 @@ mod crash_kill;
 mod crash_log;
 
 mod resume;
+
+mod stage;
+
+mod guests;
+mod mutants;
