@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use theater_record::Event;
+use theater_record::Kind;
 
+use crate::stage::history::History;
 use crate::stage::programs::{Said, run, run_at_home};
 use crate::stage::{Setup, component, folder};
 
@@ -43,7 +44,7 @@ fn exit_statuses_are_passed_on() {
         run_at_home(&[&start, words].concat()).exit
     };
     let guest = |name| text(&component(name));
-    assert_eq!(exit(&[&guest("exit"), "--", "7"]), "Status(7)");
+    assert_eq!(exit(&[&guest("exit"), "--", "7"]), "Status(1)");
     assert_eq!(exit(&[&guest("exit"), "--", "0"]), "Fine");
     assert_eq!(exit(&[&guest("panic")]), "Failed");
     assert_eq!(exit(&[&guest("spin"), "--timeout-fuel", "1000000"]), "Failed");
@@ -55,12 +56,13 @@ fn a_signed_chain_is_verified_and_replayed() {
     let scene = folder(&[]);
     let path = |name| text(&scene.path().join(name));
     let key = path("identity.key");
-    let made = run_at_home(&["theater-replay", "keygen", &key]);
+    let made = run_at_home(&["theater-replay", "keygen", "--out", &key]);
     assert_eq!(made.exit, "Fine", "{made:?}");
     let (hello, chain) = (text(&component("hello")), path("x.chain"));
     let recorded = run_at_home(&["theater", "run", &hello, "--sign", &key, "--chain", &chain]);
     assert_eq!(recorded.exit, "Fine", "{recorded:?}");
-    let verified = run_at_home(&["theater-replay", "verify", &chain, "--require-signed"]);
+    let public = made.out.trim();
+    let verified = run_at_home(&["theater-replay", "verify", &chain, "--key", public]);
     assert_eq!(verified.exit, "Fine", "{verified:?}");
     same(&run_at_home(&["theater-replay", "run", &chain, "--json"]));
 }
@@ -80,9 +82,9 @@ fn a_durable_chain_says_how_far_it_was_on_disk() {
     let setup = Setup::of("calls").args(&["write", "4", "100"]).dir(files.path(), "/");
     let durable = Setup { durable: true, ..setup.clone() }.record();
     let (durable_history, plain) = (durable.history(), setup.record().history());
-    let checkpoints = |history: &crate::stage::history::History| {
-        let is_checkpoint = |entry: &&_| matches!(event(entry), Event::Checkpoint(_));
-        history.entries.iter().filter(is_checkpoint).count()
+    let checkpoints = |history: &History| {
+        let kinds = history.entries.iter().map(|entry| entry.event.kind());
+        kinds.filter(|kind| *kind == Kind::Checkpoint).count()
     };
     assert_eq!(checkpoints(&plain), 1);
     assert!(checkpoints(&durable_history) > 4, "one before each write at the least");
@@ -91,7 +93,7 @@ fn a_durable_chain_says_how_far_it_was_on_disk() {
 
 #[test]
 fn a_chain_whose_answers_were_removed_is_refused_with_a_reason() {
-    let (scene, chain) = chain_of_reads();
+    let (scene, chain) = chain_of("read");
     let redacted = redact(scene.path(), &chain, "[method]descriptor.read");
     let refused = run_at_home(&["theater-replay", "run", &redacted, "--component", &calls()]);
     assert_eq!(refused.exit, "Trouble", "{refused:?}");
@@ -101,33 +103,29 @@ fn a_chain_whose_answers_were_removed_is_refused_with_a_reason() {
 
 #[test]
 fn a_chain_whose_arguments_were_removed_is_replayed_without_comparing_them() {
-    let (scene, chain) = chain_of_reads();
+    let (scene, chain) = chain_of("write");
     let redacted = redact(scene.path(), &chain, "[method]descriptor.write");
     let command = ["theater-replay", "run", &redacted, "--component", &calls(), "--json"];
     let replayed = run_at_home(&command);
     same(&replayed);
-    assert_eq!(replayed.json()["not_compared"], 1);
+    assert_eq!(replayed.json()["not_compared"], 3);
 }
 
-fn event(entry: &crate::stage::history::Entry) -> &Event {
-    &entry.event
-}
-
-/// A chain in which 5000 bytes are written once and read twice.
-fn chain_of_reads() -> (tempfile::TempDir, Vec<u8>) {
+/// A chain in which 5000 bytes are written, and then read or written twice.
+fn chain_of(mode: &str) -> (tempfile::TempDir, Vec<u8>) {
     let files = folder(&[]);
-    let setup = Setup::of("calls").args(&["read", "2", "5000"]).dir(files.path(), "/");
+    let setup = Setup::of("calls").args(&[mode, "2", "5000"]).dir(files.path(), "/");
     let chain = setup.record().chain;
     (files, chain)
 }
 
-/// Removes the payloads of a function.
+/// Removes the payloads of a function, wherever else they stand.
 fn redact(folder: &Path, chain: &[u8], function: &str) -> String {
     let (whole, redacted) = (folder.join("whole.chain"), text(&folder.join("redacted.chain")));
     std::fs::write(&whole, chain).unwrap();
     let whole = text(&whole);
-    let said = ["theater-replay", "redact", &whole, "--function", function, "--out", &redacted];
-    let said = run_at_home(&said);
+    let command = ["theater-replay", "redact", &whole, "--shared", "--out", &redacted];
+    let said = run_at_home(&[&command[..], &["--function", function]].concat());
     assert_eq!(said.exit, "Fine", "{said:?}");
     redacted
 }

@@ -3,10 +3,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use theater_record::Permission;
+use theater_record::{Outcome, Permission, Values, Value};
 use theater_runtime::host::Reason;
 
-use super::exits;
 use crate::stage::server::Server;
 use crate::stage::{Recorded, Setup, folder};
 
@@ -14,13 +13,16 @@ use crate::stage::{Recorded, Setup, folder};
 fn fetch_may_not_ask_a_server_it_was_not_granted() {
     let server = Server::start(|_| (200, "secret".to_owned()));
     let url = server.url("/");
-    let recorded = exits(&Setup::of("fetch").args(&[&url]), "3");
+    let recorded = Setup::of("fetch").args(&[&url]).record();
+    ends_with_an_error(&recorded);
     assert_eq!(server.connections(), 0);
     assert!(recorded.stdout.contains("denied: HttpRequestDenied"), "{}", recorded.stdout);
     let denied = denied(&recorded);
     let [(capability, subject, reason)] = &denied[..] else { panic!("{denied:?}") };
     assert_eq!((capability.as_str(), *reason), ("http-client", Reason::NotGranted as u64));
     assert!(subject.contains(&server.authority()), "{subject}");
+    drop(server);
+    recorded.replays();
 }
 
 #[test]
@@ -41,6 +43,7 @@ fn walk_may_not_write_where_it_may_only_read() {
     let tree = folder(&[("a", "one")]);
     let setup = Setup::of("walk").args(&["/in", "/in/report"]).read_only_dir(tree.path(), "/in");
     let recorded = setup.record();
+    ends_with_an_error(&recorded);
     assert!(!tree.path().join("report").exists());
     drop(tree);
     assert!(recorded.stderr.contains("Operation not permitted"), "{}", recorded.stderr);
@@ -92,6 +95,13 @@ const PLAN: &str = r#"{"steps": [
 ], "done": false}"#;
 
 const DONE: &str = r#"{"steps": [], "done": true}"#;
+
+/// The program told who started it that it failed.
+#[track_caller]
+fn ends_with_an_error(recorded: &Recorded) {
+    let error = Values::of(&[Value::Result(Err(None))]).unwrap();
+    assert_eq!(*recorded.history().end(), Outcome::Returned(error));
+}
 
 /// Capability, subject and reason of what was denied.
 fn denied(recorded: &Recorded) -> Vec<(String, String, u64)> {

@@ -11,7 +11,7 @@ fn fuel_that_was_recorded_is_burned_again_on_both_backends() {
     // Replay compares what each record says, its fuel included.
     let recorded = comes_to_its_end(&ledger(true));
     let fuel = recorded_fuel(&recorded);
-    assert!(fuel.len() > 10 && fuel.is_sorted_by_key(|(_, fuel)| *fuel), "{fuel:?}");
+    assert!(fuel.len() == 8 && fuel.is_sorted_by_key(|(_, fuel)| *fuel), "{fuel:?}");
     for backend in BACKENDS {
         assert_eq!(index(&recorded, backend), outgoing(&recorded, &fuel), "{}", backend.name());
     }

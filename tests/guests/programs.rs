@@ -36,7 +36,7 @@ fn clocks_of_the_machine_are_replayed_as_they_were() {
 fn filter_turns_its_input_into_upper_case() {
     let recorded = comes_to_its_end(&Setup::of("filter").stdin("one\nzwölf\n"));
     assert_eq!(recorded.stdout, "ONE\nZWÖLF\n");
-    assert_eq!(recorded.stderr, "2 lines, 10 bytes\n");
+    assert_eq!(recorded.stderr, "2 lines, 9 bytes\n");
 }
 
 #[test]
@@ -66,9 +66,10 @@ fn panic_leaves_its_message_and_its_trap() {
 }
 
 #[test]
-fn exit_passes_its_status_on() {
-    for status in ["1", "7", "255"] {
-        let recorded = exits(&Setup::of("exit").args(&[status]), status);
+fn exit_ends_the_program_well_or_not() {
+    // WASI 0.2 has no more than these two, so every status but 0 arrives as 1.
+    for (status, arrives) in [("0", "0"), ("1", "1"), ("7", "1")] {
+        let recorded = exits(&Setup::of("exit").args(&[status]), arrives);
         assert_eq!(recorded.stdout, format!("about to exit with {status}\n"));
     }
 }

@@ -61,8 +61,8 @@ fn send(method: &Method, address: &str, body: Option<&str>) -> Result<Response, 
     let future = handle(request, None).map_err(from_code)?;
     if let Some(body) = body {
         let mut stream = outgoing.write().map_err(|()| failed("the body cannot be written"))?;
+        // Not flushed: as soon as it has all bytes that were announced, the host may close the stream.
         stream.write_all(body.as_bytes()).map_err(failed)?;
-        stream.flush().map_err(failed)?;
     }
     OutgoingBody::finish(outgoing, None).map_err(from_code)?;
 
