@@ -92,10 +92,7 @@ pub(crate) fn run(
     let played = played.map_err(|error| match error {
         PlaybackError::Tape(theater_runtime::TapeError::Blob { .. }) => advised(
             anyhow::Error::new(error).context(format!("{shown} cannot be replayed as a whole")),
-            format!(
-                "replay up to there: theater-replay run {} --to EVENT",
-                argument(request.path)
-            ),
+            format!("replay up to there: theater-replay run {} --to EVENT", argument(request.path)),
         ),
         error => anyhow!(error).context(format!("{shown} cannot be replayed")),
     })?;

@@ -1,5 +1,7 @@
 //! `run`: runs a component and leaves a chain.
 
+mod resume;
+
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -31,7 +33,9 @@ Examples:
   theater run walk.wasm --dir ./photos::/photos:ro         may read ./photos as /photos
   theater run agent.wasm --http api.example.com --sign identity.key
   theater run ledger.wasm --invoke 'add(\"ann\", 5)' --invoke 'balance(\"ann\")'
-  theater run ledger.wasm --invoke 'demo:bank/ledger#history()' --chain none";
+  theater run ledger.wasm --invoke 'demo:bank/ledger#history()' --chain none
+  theater run ledger.wasm --invoke 'add(\"ann\", 5)' --chain ann.cbor --pause
+  theater run --resume ann.cbor --invoke 'balance(\"ann\")'";
 
 /// Runs a component and records everything that crosses its sandbox.
 ///
@@ -41,7 +45,8 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// A component, or a core module for WASI preview 1.
-    component: PathBuf,
+    #[arg(required_unless_present = "resume")]
+    component: Option<PathBuf>,
     /// Arguments of the program.
     #[arg(last = true, value_name = "ARGS")]
     args: Vec<String>,
@@ -71,6 +76,10 @@ pub(super) struct Args {
     /// Leave the chain open at the end, so that the actor can be resumed.
     #[arg(long)]
     pause: bool,
+    /// Bring the actor of this chain back by replay, and go on: what follows is appended. Limits
+    /// are those of the chain; what is granted is granted anew.
+    #[arg(long, value_name = "CHAIN", conflicts_with_all = ["chain", "name", "embed", "fuel", "timeout_fuel", "max_memory", "max_stack"])]
+    resume: Option<PathBuf>,
 }
 
 /// What the component is granted.
@@ -120,39 +129,31 @@ struct LimitArgs {
 }
 
 pub(super) fn run(args: Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
-    let limits = args.limits.limits();
     let home = Home::find().ok();
     let cache = home.as_ref().map(Home::cache);
+    let path = match (&args.resume, &args.component) {
+        (Some(chain), _) => return resume::run(&args, chain, home.as_ref(), out, err),
+        (None, Some(path)) => path.clone(),
+        (None, None) => unreachable!("one of the two is required"),
+    };
+    let limits = args.limits.limits();
     let engine = Engine::new(Backend::Cranelift, &limits, cache.as_deref())?;
-    let shown = args.component.display().to_string();
-    let component = load(&engine, &args.component)?;
+    let shown = path.display().to_string();
+    let component = load(&engine, &path)?;
     let calls = calls(&args, component.world())?;
     keep(&component, &args, home.as_ref())?;
-    let host = Host::new(args.grants(&component)?)?;
+    let host = Host::new(args.grants(&path))?;
     let chain = Chain::create(&args)?;
     let recorder = recorder(&args, &component, &limits, &chain)?;
     let options = RecordingOptions { limits, durable: args.durable, clock: system_clock() };
     let pause = args.pause;
     // The component's stack is part of the thread's, which the main thread has too little of.
     let ended = engine.on_stack(|| -> Result<Ended, RunError> {
-        let mut recording = match Recording::start(&component, host, recorder, &options) {
+        let recording = match Recording::start(&component, host, recorder, &options) {
             Ok(recording) => recording,
             Err(error) => return Ok(Ended::NotStarted(error)),
         };
-        let mut outcomes = Vec::new();
-        for (export, values) in calls {
-            if recording.failure().is_some() {
-                break;
-            }
-            outcomes.push((export, recording.call(export, values)?));
-        }
-        let failure = recording.failure().cloned();
-        if pause {
-            recording.pause()?
-        } else {
-            recording.finish()?
-        };
-        Ok(Ended::Ran { outcomes, failure })
+        make_calls(recording, calls, pause)
     });
     match ended {
         Ok(Ended::Ran { outcomes, failure }) => {
@@ -168,6 +169,28 @@ pub(super) fn run(args: Args, out: &mut dyn Write, err: &mut dyn Write) -> anyho
     }
 }
 
+/// Calls exports one after another until one fails, and ends the recording.
+fn make_calls(
+    mut recording: Recording,
+    calls: Vec<(usize, Values)>,
+    pause: bool,
+) -> Result<Ended, RunError> {
+    let mut outcomes = Vec::new();
+    for (export, values) in calls {
+        if recording.failure().is_some() {
+            break;
+        }
+        outcomes.push((export, recording.call(export, values)?));
+    }
+    let failure = recording.failure().cloned();
+    if pause {
+        recording.pause()?
+    } else {
+        recording.finish()?
+    };
+    Ok(Ended::Ran { outcomes, failure })
+}
+
 /// How a run ended, short of a chain that could not be written.
 enum Ended {
     /// Nothing of the component was run.
@@ -178,17 +201,17 @@ enum Ended {
 
 impl Args {
     fn name(&self) -> String {
-        let stem = self.component.file_stem().unwrap_or_default();
+        let stem = self.component.as_deref().and_then(Path::file_stem).unwrap_or_default();
         self.name.clone().unwrap_or_else(|| stem.to_string_lossy().into_owned())
     }
 
-    fn grants(&self, _component: &Component) -> anyhow::Result<Grants> {
+    fn grants(&self, component: &Path) -> Grants {
         // Not the path: where a component lies must not change what is recorded.
-        let program = self.component.file_name().unwrap_or_default();
+        let program = component.file_name().unwrap_or_default();
         let mut args = vec![program.to_string_lossy().into_owned()];
         args.extend(self.args.iter().cloned());
         let given = &self.grants;
-        Ok(Grants {
+        Grants {
             args,
             env: given.env.clone(),
             dirs: given.dir.clone(),
@@ -199,7 +222,7 @@ impl Args {
             http: given.http.clone(),
             random: given.random,
             clocks: given.clocks,
-        })
+        }
     }
 }
 
@@ -305,6 +328,11 @@ impl Chain {
             None => PathBuf::from(format!("{}-{}.chain.cbor", args.name(), file_time())),
         };
         let file = OpenOptions::new().write(true).create_new(true).open(&path);
+        let file = file.and_then(|file| {
+            // A resume must not write to a chain that is still being recorded.
+            file.lock()?;
+            Ok(file)
+        });
         let file = file.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => advised(
                 anyhow!("{} exists already, and a chain is never written over", path.display()),
