@@ -19,3 +19,4 @@ mod stage;
 
 mod guests;
 mod mutants;
+mod no_host;

@@ -75,7 +75,8 @@ fn each_mutant_is_caught_where_it_parts_and_for_what_it_is() {
         assert_eq!(divergence["event"], event, "{mutant}");
         assert_eq!(unversioned(&divergence["function"]), expected.function, "{mutant}");
         assert_eq!(divergence["swapped"], expected.swapped, "{mutant}");
-        let found = ["path", "expected_value", "actual_value"].map(|name| divergence[name].as_str());
+        let found =
+            ["path", "expected_value", "actual_value"].map(|name| divergence[name].as_str());
         let wanted = expected.difference.map_or([None; 3], |(path, expected, actual)| {
             [Some(path), Some(expected), Some(actual)]
         });

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use theater_record::{
-    About, CheckpointPolicy, Clock, IdentityKey, Options, Recorder, Seed, TypeDef, TypeId,
-    TypeTable, Values,
+    About, CheckpointPolicy, Clock, IdentityKey, Options, Reader, Recorder, Seed, Stored, TypeDef,
+    TypeId, TypeTable, Values,
 };
 use theater_runtime::host::{Captured, Clocks, DirGrant, Grants, Host, Input, Output, Random};
 use theater_runtime::{
@@ -54,10 +54,10 @@ pub(crate) struct Recorded {
 }
 
 /// What a guest printed.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Printed {
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
+#[derive(Default)]
+pub(crate) struct Printed {
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
 }
 
 impl Setup {
@@ -227,20 +227,18 @@ impl Recorded {
     pub(crate) fn replays(&self) {
         let chain = self.verified();
         for backend in BACKENDS {
-            let (played, printed) = replay(&chain, &self.component, backend);
+            let printed = replay(&chain, &self.component, backend);
             let name = backend.name();
-            assert!(matches!(played.ending, Ending::Same), "{name}: {:?}", played.ending);
-            assert_eq!(played.head, chain.head().hash, "{name}");
-            assert_eq!(played.seq, chain.head().seq, "{name}");
-            assert_eq!(played.uncompared, 0, "{name}");
             assert_eq!(String::from_utf8_lossy(&printed.stdout), self.stdout, "{name}");
             assert_eq!(String::from_utf8_lossy(&printed.stderr), self.stderr, "{name}");
         }
     }
 }
 
-/// Replays a chain with no host at all, and listens to what the guest prints.
-fn replay(chain: &VerifiedChain, component: &Path, backend: Backend) -> (Played, Printed) {
+/// Replays a chain with no host at all: the component has to do the same, to the same head. What it
+/// prints is returned.
+#[track_caller]
+pub(crate) fn replay(chain: &VerifiedChain, component: &Path, backend: Backend) -> Printed {
     let printed = Arc::new(Mutex::new(Printed::default()));
     let heard = printed.clone();
     let console = Console::listening(move |stream, bytes| {
@@ -252,8 +250,12 @@ fn replay(chain: &VerifiedChain, component: &Path, backend: Backend) -> (Played,
     });
     let options = PlaybackOptions { console, ..PlaybackOptions::default() };
     let played = replay_with(chain, component, backend, options);
-    let printed = std::mem::take(&mut *printed.lock().unwrap());
-    (played, printed)
+    let name = format!("{} on {}", component.display(), backend.name());
+    assert!(matches!(played.ending, Ending::Same), "{name}: {:?}", played.ending);
+    assert_eq!(played.head, chain.head().hash, "{name}");
+    assert_eq!(played.seq, chain.head().seq, "{name}");
+    assert_eq!(played.uncompared, 0, "{name}");
+    std::mem::take(&mut *printed.lock().unwrap())
 }
 
 /// Replays a chain as the options say. The engine counts fuel if they want to know it.
@@ -276,6 +278,21 @@ pub(crate) fn verified(chain: &[u8]) -> VerifiedChain {
     let checked = Checked::new(source, &theater_verify::Options::default()).unwrap();
     assert_eq!(checked.report.verdict(), Verdict::Complete, "{:?}", checked.report.faults);
     checked.whole().unwrap_or_else(|report| panic!("{:?}", report.faults))
+}
+
+/// The first events of a chain, as they stand in the file while the rest is not written yet.
+pub(crate) fn prefix(chain: &[u8], events: u64) -> VerifiedChain {
+    let mut reader = Reader::new(chain).unwrap();
+    let end = loop {
+        match reader.read().unwrap().expect("the chain is longer") {
+            Stored::Record(record) if record.seq == events => break record.offset,
+            _ => {}
+        }
+    };
+    let source: Arc<dyn Source> = Arc::new(chain[..end as usize].to_vec());
+    let checked = Checked::new(source, &theater_verify::Options::default()).unwrap();
+    assert_eq!(checked.report.verdict(), Verdict::Open);
+    checked.good_prefix().unwrap_or_else(|report| panic!("{:?}", report.faults))
 }
 
 /// A guest that is kept in the corpus.

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use theater_record::{Outcome, Permission, Values, Value};
+use theater_record::{Outcome, Permission, Value, Values};
 use theater_runtime::host::Reason;
 
 use crate::stage::server::Server;
@@ -78,7 +78,7 @@ fn agent_is_denied_what_its_model_should_not_ask_for() {
     drop((work, elsewhere, stranger, model));
 
     let told = granted.lock().unwrap().pop().expect("the model heard of the outcome");
-    assert_eq!(told.matches("\"denied\"").count(), 4, "{told}");
+    assert_eq!(told.matches("\"denied\"").count(), 3, "{told}");
     assert!(!told.contains("stolen") && !recorded.stdout.contains("theirs"));
     let reasons: Vec<u64> = denied(&recorded).into_iter().map(|(_, _, reason)| reason).collect();
     let expected = [Reason::ReadOnly, Reason::Outside, Reason::NotGranted];
@@ -86,7 +86,7 @@ fn agent_is_denied_what_its_model_should_not_ask_for() {
     recorded.replays();
 }
 
-/// The last one is denied by the guest's own library, which knows of no folder there.
+/// The last one does not even reach the host: no folder that was granted could hold it.
 const PLAN: &str = r#"{"steps": [
     {"tool": "write", "path": "/in/new", "text": "x"},
     {"tool": "read", "path": "/in/out"},

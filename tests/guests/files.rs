@@ -46,7 +46,8 @@ fn payloads_of_4_kib_and_more_stand_out_of_line() {
     drop(files);
     let refs = |recorded: &crate::stage::Recorded| {
         let history = recorded.history();
-        let reads = history.all(Kind::ImportReturn, "wasi:filesystem/types#[method]descriptor.read");
+        let reads =
+            history.all(Kind::ImportReturn, "wasi:filesystem/types#[method]descriptor.read");
         let counts = reads.map(|entry| match &entry.event {
             Event::ImportReturn(end) => match &end.outcome {
                 theater_record::Outcome::Returned(values) => values.blob_refs().unwrap().len(),

@@ -48,7 +48,7 @@ fn agent_does_what_its_model_tells_it() {
         "step 1 done: notes.txt",
         "step 2 done: 8 bytes, ",
         "step 3 done: status 200: sunny",
-        "step 4 done: status 200: got {\"noted\": \"sunny\"}",
+        "step 4 done: status 200: got {\"noted\":\"sunny\"}",
         "step 5 done: 5 bytes written",
         "step 6 done: 5 bytes, ",
     ] {

@@ -3,7 +3,7 @@
 
 use theater_record::{Kind, Value};
 
-use crate::stage::history::{Entry, History};
+use crate::stage::history::{differ_only, tells_of_files, tells_time_or_chance};
 use crate::stage::server::Server;
 use crate::stage::{Setup, folder};
 
@@ -43,11 +43,7 @@ fn chains_of_the_same_files_differ_in_what_the_file_system_says_of_itself() {
     for setup in [walk, sorted, payloads, calls] {
         let (first, second) = (setup.record(), setup.record());
         assert_eq!(first.stdout, second.stdout);
-        differ_only(&first.history(), &second.history(), &|entry| {
-            // Times, and numbers that the system gives to files.
-            entry.function().contains("descriptor.stat")
-                || entry.function().contains("descriptor.metadata-hash")
-        });
+        differ_only(&first.history(), &second.history(), &tells_of_files);
     }
 }
 
@@ -90,26 +86,6 @@ fn what_follows_from_time_and_randomness_differs_in_its_values_only() {
             let returns = entry.event.kind() == Kind::ExportReturn;
             tells_time_or_chance(entry) || prints || returns
         });
-    }
-}
-
-fn tells_time_or_chance(entry: &Entry) -> bool {
-    let function = entry.function();
-    let names_it = function.starts_with("wasi:clocks/") || function.starts_with("wasi:random/");
-    names_it && entry.event.kind() == Kind::ImportReturn
-}
-
-/// Holds two chains against each other, event by event. Where `may_differ` holds, the values may be
-/// others; a checkpoint and the end of the chain hash whatever is before them.
-#[track_caller]
-fn differ_only(first: &History, second: &History, may_differ: &dyn Fn(&Entry) -> bool) {
-    assert_eq!(first.entries.len(), second.entries.len());
-    for (one, other) in first.entries.iter().zip(&second.entries) {
-        assert_eq!(one.shape(), other.shape(), "event {}", one.seq);
-        let sums_up = matches!(one.event.kind(), Kind::Checkpoint | Kind::Close);
-        if !sums_up && !may_differ(one) {
-            assert_eq!(one.event, other.event, "event {}", one.seq);
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Everything that is in a chain, in order and with the names that belong to it.
 
 use theater_record::{
-    Event, FunctionType, Outcome, Permission, Stored, Type, TypeTable, Value, Values,
+    Event, FunctionType, Kind, Outcome, Permission, Stored, Type, TypeTable, Value, Values,
 };
 use theater_verify::VerifiedChain;
 
@@ -31,7 +31,7 @@ impl Entry {
     }
 
     /// Kind and function: what is left of an event when its values are left out.
-    pub(crate) fn shape(&self) -> (theater_record::Kind, String) {
+    pub(crate) fn shape(&self) -> (Kind, String) {
         (self.event.kind(), self.function())
     }
 }
@@ -81,12 +81,11 @@ impl History {
     /// The events of one kind about one function, given as [`Entry::function`] does.
     pub(crate) fn all<'a>(
         &'a self,
-        kind: theater_record::Kind,
+        kind: Kind,
         function: &'a str,
     ) -> impl Iterator<Item = &'a Entry> {
-        let is_it = move |entry: &&Entry| {
-            entry.event.kind() == kind && entry.function() == function
-        };
+        let is_it =
+            move |entry: &&Entry| entry.event.kind() == kind && entry.function() == function;
         self.entries.iter().filter(is_it)
     }
 
@@ -106,5 +105,35 @@ impl History {
             _ => None,
         });
         end.expect("the component was called")
+    }
+}
+
+/// Whether an event brings in a time or a random number.
+pub(crate) fn tells_time_or_chance(entry: &Entry) -> bool {
+    let function = entry.function();
+    let names_it = function.starts_with("wasi:clocks/") || function.starts_with("wasi:random/");
+    names_it && entry.event.kind() == Kind::ImportReturn
+}
+
+/// Whether an event brings in times and numbers that a file system gives to its files.
+pub(crate) fn tells_of_files(entry: &Entry) -> bool {
+    let function = entry.function();
+    let names_it = ["[method]descriptor.stat", "[method]descriptor.metadata-hash"]
+        .iter()
+        .any(|name| function.contains(name));
+    names_it && entry.event.kind() == Kind::ImportReturn
+}
+
+/// Holds two chains against each other, event by event. Where `may_differ` holds, the values may be
+/// others; a checkpoint and the end of the chain hash whatever is before them.
+#[track_caller]
+pub(crate) fn differ_only(first: &History, second: &History, may_differ: &dyn Fn(&Entry) -> bool) {
+    assert_eq!(first.entries.len(), second.entries.len());
+    for (one, other) in first.entries.iter().zip(&second.entries) {
+        assert_eq!(one.shape(), other.shape(), "event {}", one.seq);
+        let sums_up = matches!(one.event.kind(), Kind::Checkpoint | Kind::Close);
+        if !sums_up && !may_differ(one) {
+            assert_eq!(one.event, other.event, "event {}", one.seq);
+        }
     }
 }
