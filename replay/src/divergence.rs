@@ -93,10 +93,8 @@ impl Divergence {
     #[must_use]
     pub fn of(mismatch: Mismatch) -> Divergence {
         let (kind, is_swapped) = classify(&mismatch);
-        let comparable = matches!(
-            kind,
-            DivergenceKind::OtherArguments | DivergenceKind::OtherReturn
-        );
+        let comparable =
+            matches!(kind, DivergenceKind::OtherArguments | DivergenceKind::OtherReturn);
         let difference = match (&mismatch.expected, &mismatch.actual) {
             (Some(expected), Some(actual)) if comparable => first_difference(expected, actual),
             _ => None,
@@ -206,8 +204,8 @@ fn calls_instead(mismatch: &Mismatch) -> (DivergenceKind, bool) {
     if is_same(0, 1) {
         return (DivergenceKind::ExtraCall, false);
     }
-    let skipped = (1..recorded.len())
-        .find(|at| is_same(*at, 0) && (actual.len() < 2 || is_same(at + 1, 1)));
+    let skipped =
+        (1..recorded.len()).find(|at| is_same(*at, 0) && (actual.len() < 2 || is_same(at + 1, 1)));
     match skipped {
         None => (in_place, false),
         Some(skipped) => (left_out(&recorded[..skipped], mismatch), false),
@@ -218,9 +216,8 @@ fn calls_instead(mismatch: &Mismatch) -> (DivergenceKind, bool) {
 /// and it was more than one call, it did not leave something out but stopped early.
 fn left_out(skipped: &[&Crossing], mismatch: &Mismatch) -> DivergenceKind {
     let mut then = mismatch.actual.iter().chain(&mismatch.probe.actual);
-    let ends = then.all(|crossing| {
-        matches!(crossing.event, Event::ResourceDrop(_) | Event::ExportReturn(_))
-    });
+    let ends = then
+        .all(|crossing| matches!(crossing.event, Event::ResourceDrop(_) | Event::ExportReturn(_)));
     let calls = skipped.iter().filter(|one| matches!(one.event, Event::ImportCall(_))).count();
     if ends && calls > 1 { DivergenceKind::EarlyEnd } else { DivergenceKind::MissingCall }
 }
@@ -309,7 +306,9 @@ fn decoded(crossing: &Crossing) -> Option<Vec<theater_record::Value>> {
 }
 
 /// Both sides of a difference, as types and values.
-pub(crate) fn sides(change: &Change) -> (Option<&theater_diff::Typed>, Option<&theater_diff::Typed>) {
+pub(crate) fn sides(
+    change: &Change,
+) -> (Option<&theater_diff::Typed>, Option<&theater_diff::Typed>) {
     match change {
         Change::Value { expected, actual }
         | Change::Bytes { expected, actual, .. }

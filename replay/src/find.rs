@@ -7,8 +7,8 @@ use theater_record::Hash;
 use theater_runtime::{Component, Engine, Home, Store, as_component, digest, embedded};
 use theater_verify::VerifiedChain;
 
-use crate::cli::advised;
-use crate::escape::argument;
+use theater_runtime::complaint::advised;
+use theater_runtime::escape::argument;
 
 /// Where a component was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,10 +76,7 @@ fn compile(engine: &Engine, bytes: Vec<u8>) -> anyhow::Result<Component> {
 }
 
 fn stored(wanted: &Hash, path: &Path) -> anyhow::Result<Vec<u8>> {
-    let advice = format!(
-        "name its file: theater-replay run {} --component FILE",
-        argument(path)
-    );
+    let advice = format!("name its file: theater-replay run {} --component FILE", argument(path));
     let missing = || {
         let error = anyhow!("the component {wanted} is neither in the chain nor in the store");
         advised(error, advice.clone())

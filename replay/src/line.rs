@@ -6,10 +6,10 @@ use theater_record::Kind;
 
 use crate::amount;
 use crate::entry::Entry;
-use crate::escape::plain;
 use crate::render::{self, Limits, Previews};
 use crate::tree::Tree;
 use crate::ui::Paint;
+use theater_runtime::escape::plain;
 
 /// Deeper calls are not indented further: the line is needed for what they say.
 const INDENT_MAX: usize = 12;

@@ -11,11 +11,11 @@ use theater_runtime::{
 };
 use theater_verify::{Checked, Options, Report, Verdict, VerifiedChain};
 
-use crate::cli::advised;
-use crate::escape::argument;
 use crate::find::{self, Found};
 use crate::open::open;
 use crate::ui::Ui;
+use theater_runtime::complaint::advised;
+use theater_runtime::escape::argument;
 
 /// A chain that can be replayed, or why it cannot.
 pub(crate) enum Ready {
@@ -92,10 +92,7 @@ pub(crate) fn run(
     let played = played.map_err(|error| match error {
         PlaybackError::Tape(theater_runtime::TapeError::Blob { .. }) => advised(
             anyhow::Error::new(error).context(format!("{shown} cannot be replayed as a whole")),
-            format!(
-                "replay up to there: theater-replay run {} --to EVENT",
-                argument(request.path)
-            ),
+            format!("replay up to there: theater-replay run {} --to EVENT", argument(request.path)),
         ),
         error => anyhow!(error).context(format!("{shown} cannot be replayed")),
     })?;

@@ -9,12 +9,12 @@ use theater_runtime::{Crossing, Frame};
 
 use crate::divergence::{Divergence, path, sides};
 use crate::entry::Lexicon;
-use crate::escape::plain;
 use crate::json::{EntryJson, to_value};
 use crate::line::{Naming, Style};
 use crate::render::{self, Limits, Previews};
 use crate::tree::Tree;
 use crate::ui::Paint;
+use theater_runtime::escape::plain;
 
 /// How many bytes of a long string or list are shown around the first difference.
 const EXCERPT_BYTES: usize = 24;
@@ -67,10 +67,7 @@ pub(crate) fn tell(divergence: &Divergence, paint: Paint) -> String {
 const FRAMES_SHOWN: usize = 6;
 
 fn place(frame: &Frame) -> String {
-    let name = frame.name.as_deref().map_or_else(
-        || format!("function {}", frame.function),
-        plain,
-    );
+    let name = frame.name.as_deref().map_or_else(|| format!("function {}", frame.function), plain);
     match frame.offset {
         Some(offset) => format!("{name} (offset {offset:#x})"),
         None => name,
@@ -94,10 +91,7 @@ fn byte_of(difference: &theater_diff::Difference) -> Option<u64> {
 }
 
 /// Both sides of a difference as text; long ones around where they part.
-fn texts(
-    divergence: &Divergence,
-    difference: &theater_diff::Difference,
-) -> (String, String) {
+fn texts(divergence: &Divergence, difference: &theater_diff::Difference) -> (String, String) {
     let start = byte_of(difference);
     let (expected, actual) = sides(&difference.change);
     let table = |crossing: &Option<Crossing>| {
@@ -107,10 +101,7 @@ fn texts(
         Some(typed) => shown(typed, types, start),
         None => "nothing".to_owned(),
     };
-    (
-        show(expected, &table(&divergence.expected)),
-        show(actual, &table(&divergence.actual)),
-    )
+    (show(expected, &table(&divergence.expected)), show(actual, &table(&divergence.actual)))
 }
 
 fn shown(typed: &Typed, types: &TypeTable, start: Option<u64>) -> String {

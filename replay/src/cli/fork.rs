@@ -9,15 +9,15 @@ use theater_record::{Event, FunctionType, Outcome, Stored, TypeTable};
 use theater_runtime::{Backend, Ending, PlaybackOptions};
 use theater_verify::VerifiedChain;
 
-use crate::cli::advised;
 use crate::divergence::{Divergence, DivergenceKind};
-use crate::escape::argument;
 use crate::exit::Exit;
 use crate::replay::{self, Ready, Request};
 use crate::set::{self, Assignment};
 use crate::story::{self, DivergenceJson};
 use crate::ui::Ui;
 use crate::{findings, json, synthetic};
+use theater_runtime::complaint::advised;
+use theater_runtime::escape::argument;
 
 const EXAMPLES: &str = "\
 The component runs against the recording as in `run`, but gets another answer to one of its calls.
@@ -67,8 +67,14 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
         Ready::NotGood(report) => {
             let verdict = findings::verdict(report.verdict());
             return Err(advised(
-                anyhow!("{} is {verdict}, so what it would have led to is open", args.chain.display()),
-                format!("add --prefix to use its good start, or see theater-replay verify {}", argument(&args.chain)),
+                anyhow!(
+                    "{} is {verdict}, so what it would have led to is open",
+                    args.chain.display()
+                ),
+                format!(
+                    "add --prefix to use its good start, or see theater-replay verify {}",
+                    argument(&args.chain)
+                ),
             ));
         }
     };
@@ -78,7 +84,8 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
         false => set::apply(&answer.outcome, &answer.function, &answer.types, &args.set)?,
     };
     let out = args.out.as_deref().map(|out| synthetic::recorder(&chain, out)).transpose()?;
-    let (recorder, file) = out.map_or((None, None), |(recorder, file)| (Some(recorder), Some(file)));
+    let (recorder, file) =
+        out.map_or((None, None), |(recorder, file)| (Some(recorder), Some(file)));
     let request = Request {
         path: &args.chain,
         component: args.component.as_deref(),
@@ -129,12 +136,18 @@ fn find_answer(chain: &VerifiedChain, at: u64, path: &Path) -> anyhow::Result<An
             }
             Event::ImportCall(_) if seq == at => {}
             _ if seq == at => {
-                return Err(advised(anyhow!("event {at} is no import call and no return of one"), show));
+                return Err(advised(
+                    anyhow!("event {at} is no import call and no return of one"),
+                    show,
+                ));
             }
             _ => {}
         }
     }
-    Err(advised(anyhow!("{} has no event {at} that could be answered otherwise", path.display()), show))
+    Err(advised(
+        anyhow!("{} has no event {at} that could be answered otherwise", path.display()),
+        show,
+    ))
 }
 
 #[derive(Serialize)]
@@ -180,7 +193,8 @@ fn report(
                 divergence.kind,
                 DivergenceKind::OtherReturn | DivergenceKind::OtherTrap | DivergenceKind::EarlyEnd
             );
-            let then = if ends { "it ends otherwise" } else { "it calls what has no recorded answer" };
+            let then =
+                if ends { "it ends otherwise" } else { "it calls what has no recorded answer" };
             writeln!(ui.out, "  the same up to event {reached}, then {then}:")?;
             write!(ui.out, "{}", story::tell(divergence, paint))?;
         }

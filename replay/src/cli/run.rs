@@ -11,13 +11,13 @@ use theater_verify::{Verdict, VerifiedChain};
 
 use crate::amount::counted;
 use crate::divergence::Divergence;
-use crate::escape::argument;
 use crate::exit::Exit;
 use crate::find::Found;
 use crate::replay::{self, Ready, Request};
 use crate::story::{self, DivergenceJson};
 use crate::ui::Ui;
 use crate::{findings, json, synthetic};
+use theater_runtime::escape::argument;
 
 const EXAMPLES: &str = "\
 What is replayed:
@@ -98,7 +98,8 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
         backend: args.backend.into(),
         shows_output: !args.quiet && !args.json,
     };
-    let (recorder, file) = out.map_or((None, None), |(recorder, file)| (Some(recorder), Some(file)));
+    let (recorder, file) =
+        out.map_or((None, None), |(recorder, file)| (Some(recorder), Some(file)));
     let options = PlaybackOptions {
         until: args.to,
         out: recorder,
@@ -113,11 +114,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
 }
 
 /// A chain that is not good is not replayed unasked: nothing could be said about it.
-fn refuse(
-    args: &Args,
-    report: &theater_verify::Report,
-    ui: &mut Ui,
-) -> anyhow::Result<Exit> {
+fn refuse(args: &Args, report: &theater_verify::Report, ui: &mut Ui) -> anyhow::Result<Exit> {
     let shown = args.chain.display();
     let verdict = findings::verdict(report.verdict());
     if args.json {
@@ -221,7 +218,11 @@ fn report(
     let shown = args.chain.display();
     let paint = ui.paint();
     if !is_recorded {
-        writeln!(ui.out, "component {} is another build than the recorded one", found.component.digest())?;
+        writeln!(
+            ui.out,
+            "component {} is another build than the recorded one",
+            found.component.digest()
+        )?;
     }
     match &divergence {
         Some(divergence) => {
@@ -243,7 +244,10 @@ fn report(
             let events = counted(event + 1, "event");
             writeln!(ui.out, "{shown}: the {}, {events}", paint.good("same"))?;
             if heads_equal {
-                writeln!(ui.out, "  head {own_head}@{event}, computed from what the component did")?;
+                writeln!(
+                    ui.out,
+                    "  head {own_head}@{event}, computed from what the component did"
+                )?;
             }
             if verdict != Verdict::Complete {
                 let verdict = findings::verdict(verdict);
