@@ -3,7 +3,7 @@
 #
 #   corpus/build.sh [--profile PROFILE] [rust] [c] [wat] [js] [python]
 #       builds these, or all, into target/guests/ (target/guests/PROFILE/ if it is not `release`).
-#       Profiles: release, line-tables (the same code with source lines), dev.
+#       Profiles: release, line-tables (the very same, not stripped of its source lines), dev.
 #   corpus/build.sh --check
 #       builds those that are kept in corpus/components/ and says which come out differently.
 #   corpus/build.sh --update
@@ -83,53 +83,68 @@ rust_flags() {
     echo "${flags[*]}"
 }
 
+# tool NAME ARGUMENT...: one of those in corpus/guests/rust/tools.
+tool() {
+    local name="$1"
+    shift
+    cargo run --quiet --locked --manifest-path corpus/guests/rust/Cargo.toml -p guest-tools --bin "$name" \
+        --target-dir "$root/target/guests-build/rust" -- "$@"
+}
+
+# keep BUILT NAME: puts what a compiler made where guests belong.
+keep() {
+    if [ "$profile" = release ]; then
+        tool strip "$1" "$out/$2.wasm"
+    else
+        install -m 644 "$1" "$out/$2.wasm"
+    fi
+}
+
 build_rust() {
     need rustup "see https://rustup.rs"
     rustup --quiet target add wasm32-wasip1 wasm32-wasip2
     local manifest=(--locked --manifest-path corpus/guests/rust/Cargo.toml)
     cargo fetch --quiet "${manifest[@]}"
-    local built="$root/target/guests-build/rust/wasm32-wasip2/${profile/#dev/debug}" name
+    local built="$root/target/guests-build/rust/wasm32-wasip2/release" name
+    [ "$profile" != dev ] || built="${built%release}debug"
     guest_cargo() {
         env -u RUSTFLAGS CARGO_INCREMENTAL=0 CARGO_ENCODED_RUSTFLAGS="$(rust_flags)" \
-            cargo build --quiet "${manifest[@]}" --profile "$profile" \
+            cargo build --quiet "${manifest[@]}" --profile "${profile/#line-tables/release}" \
             --target-dir "$root/target/guests-build/rust" "$@"
     }
 
-    guest_cargo --workspace --exclude guest-encode --target wasm32-wasip2
+    guest_cargo --workspace --exclude guest-tools --target wasm32-wasip2
     for name in corpus/guests/rust/commands/src/bin/*; do
         name="${name##*/}"
-        install -m 644 "$built/${name%.rs}.wasm" "$out/"
+        keep "$built/${name%.rs}.wasm" "${name%.rs}"
     done
     for name in floats ledger resources; do
-        install -m 644 "$built/guest_$name.wasm" "$out/$name.wasm"
+        keep "$built/guest_$name.wasm" "$name"
     done
-    install -m 644 "$built/guest_mutants.wasm" "$out/mutant-base.wasm"
+    keep "$built/guest_mutants.wasm" "mutant-base"
     guest_cargo -p guest-ledger --features v2 --target wasm32-wasip2
-    install -m 644 "$built/guest_ledger.wasm" "$out/ledger-v2.wasm"
+    keep "$built/guest_ledger.wasm" "ledger-v2"
     for name in "${mutants[@]}"; do
         guest_cargo -p guest-mutants --features "$name" --target wasm32-wasip2
-        install -m 644 "$built/guest_mutants.wasm" "$out/mutant-$name.wasm"
+        keep "$built/guest_mutants.wasm" "mutant-$name"
     done
     # A core module for WASI preview 1, as toolchains made them before there were components.
     guest_cargo -p guest-commands --bin hello --target wasm32-wasip1
-    install -m 644 "${built/wasip2/wasip1}/hello.wasm" "$out/hello-preview1.wasm"
+    keep "${built/wasip2/wasip1}/hello.wasm" "hello-preview1"
 }
 
 build_c() {
     need clang "it comes with Debian's clang, lld, wasi-libc and libclang-rt-dev-wasm32"
-    local options=(-Os "-Wl,--strip-debug")
-    case "$profile" in
-    line-tables) options=(-Os -gline-tables-only) ;;
-    dev) options=(-O0 -g) ;;
-    esac
+    local options=(-Os -gline-tables-only) built="$root/target/guests-build/sorted.wasm"
+    [ "$profile" != dev ] || options=(-O0 -g)
+    mkdir -p "${built%/*}"
     clang --target=wasm32-wasi "${options[@]}" -Wall -Wextra -Werror -ffile-prefix-map="$root=/theater" \
-        -o "$out/sorted.wasm" "$root/corpus/guests/c/sorted.c"
-    chmod 644 "$out/sorted.wasm"
+        -o "$built" "$root/corpus/guests/c/sorted.c"
+    keep "$built" sorted
 }
 
 build_wat() {
-    cargo run --quiet --locked --manifest-path corpus/guests/rust/Cargo.toml -p guest-encode \
-        --target-dir "$root/target/guests-build/rust" -- "$out" corpus/guests/wat/*.wat
+    tool encode "$out" corpus/guests/wat/*.wat
 }
 
 # Another compiler makes other bytes. Only with the one that made the committed guest can it be checked.

@@ -11,9 +11,12 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use theater_record::TrapCode;
 use wasmtime::component::__internal::{InterfaceType, LiftContext, LowerContext};
 use wasmtime::component::{Lift, Lower, ResourceAny, ResourceDynamic, ResourceType};
-use wasmtime::{Result, ValRaw, bail, format_err};
+use wasmtime::{Result, ValRaw, bail};
+
+use crate::trap::Failure;
 
 /// What an actor holds of the resources it exchanged with the world.
 #[derive(Default)]
@@ -93,20 +96,18 @@ pub(crate) fn to_lifter(id: u32, passing: Passing) -> Result<u32> {
 }
 
 /// Lets the lifter's handle `index` stand for a resource that got its number in an earlier life.
+pub(crate) fn bind(id: u32, index: u32) {
+    CURRENT.with_borrow_mut(|handles| handles.host.insert(id, index));
+}
 
-/// The handle behind the last number that was given out, if the host gave it.
+/// The lifter's handle to a resource, which is the host's again.
 pub(crate) fn unbind(id: u32) -> Option<u32> {
     CURRENT.with_borrow_mut(|handles| handles.host.remove(&id))
 }
 
-/// Sets the next number back, after numbers were given out that nobody was told.
-pub(crate) fn rewind(next: u32) {
-    CURRENT.with_borrow_mut(|handles| handles.next = next);
-}
-
-/// The next number.
-pub(crate) fn next() -> u32 {
-    CURRENT.with_borrow(|handles| handles.next)
+/// Sets the next number, and returns what it was.
+pub(crate) fn set_next(next: u32) -> u32 {
+    CURRENT.with_borrow_mut(|handles| std::mem::replace(&mut handles.next, next))
 }
 
 /// Takes the component's own resource with this number.
@@ -184,5 +185,6 @@ fn table(
 }
 
 fn lost(id: u32) -> wasmtime::Error {
-    format_err!("resource {id} is not held by anybody outside")
+    let detail = format!("resource {id} is gone: what was open does not survive a resume");
+    Failure { code: TrapCode::BadResource, detail }.into()
 }

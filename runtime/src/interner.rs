@@ -61,6 +61,36 @@ impl Interner {
         (self.define_type(world, ty, &mut definitions), definitions)
     }
 
+    /// Takes note of definitions that the chain has already, though nothing used them.
+    pub(crate) fn learn(&mut self, world: &World, definitions: &[Event]) {
+        for definition in definitions {
+            match definition {
+                Event::Type(def) => {
+                    let mut types = world.types.iter().zip(&mut self.types);
+                    let place = types.find(|(named, id)| id.is_none() && named.name == def.name);
+                    if let Some((_, id)) = place {
+                        *id = Some(def.id);
+                    }
+                    self.defined_types.add(def.clone());
+                }
+                Event::Function(function) => {
+                    let imports = world.imports.iter().zip(&mut self.imports);
+                    let exports = world.exports.iter().zip(&mut self.exports);
+                    let place = imports.chain(exports).find(|(known, id)| {
+                        id.is_none()
+                            && known.interface == function.interface
+                            && known.name == function.name
+                    });
+                    if let Some((_, id)) = place {
+                        *id = Some(function.id);
+                    }
+                    self.defined_functions.push(function.clone());
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// The types named so far.
     pub(crate) fn types(&self) -> &TypeTable {
         &self.defined_types

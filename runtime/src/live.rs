@@ -1,8 +1,13 @@
 //! The live side of the membrane: the host acts, and the recorder writes down what it did.
 
+mod resume;
+
 use std::sync::Arc;
 
-use theater_record::{Call, Encoder, Event, Outcome, RecordError, Recorder, Return, Values};
+use theater_record::{
+    Call, Clock, Encoder, Event, Lifecycle, LifecycleState, Outcome, RecordError, Recorder, Return,
+    Values,
+};
 use wasmtime::component::Linker;
 use wasmtime::{AsContextMut, Result, Store, StoreContextMut};
 use wasmtime_wasi::{WasiCtxView, WasiView};
@@ -14,6 +19,7 @@ use crate::handles;
 use crate::host::{self, FileWatch, Host, HostView};
 use crate::interner::Interner;
 use crate::membrane::{Actor, Backend, Stopped};
+use crate::tape::{Stop, Tape};
 use crate::trap::{self, Failure};
 use crate::world::Function;
 
@@ -29,6 +35,9 @@ pub(crate) struct Live {
     flushed: Vec<bool>,
     /// How denials of the file system are told from each import's results, once it was called.
     watches: Vec<Watch>,
+    /// The chain so far, while an actor is being brought back.
+    pub(crate) resuming: Option<Tape>,
+    clock: Clock,
     /// Set when recording failed, which ends the run.
     pub(crate) failed: Option<RecordError>,
 }
@@ -64,10 +73,18 @@ impl WasiHttpView for Actor<Live> {
 
 impl Live {
     /// The host's functions are not callable yet; see [`Live::connect`].
-    pub(crate) fn new(recorder: Recorder, host: Host, flushed: Vec<bool>) -> Live {
-        let none = || Arc::from(Vec::new());
-        let watches = Vec::new();
-        Live { recorder, host, calls: none(), drops: none(), flushed, watches, failed: None }
+    pub(crate) fn new(recorder: Recorder, host: Host, flushed: Vec<bool>, clock: Clock) -> Live {
+        Live {
+            recorder,
+            host,
+            calls: Arc::from(Vec::new()),
+            drops: Arc::from(Vec::new()),
+            flushed,
+            watches: Vec::new(),
+            resuming: None,
+            clock,
+            failed: None,
+        }
     }
 
     /// Instantiates the lifter against the host, in the component's own store.
@@ -97,6 +114,23 @@ impl Live {
         let live = &mut store.data_mut().backend;
         (live.calls, live.drops) = (calls.into(), drops.into());
         Ok(())
+    }
+
+    /// The tape is at its end, and the world takes over. What the chain names already is not
+    /// named again.
+    pub(crate) fn take_over(actor: &mut Actor<Live>) -> Result<()> {
+        let Actor { backend: live, interner, world, .. } = actor;
+        if let Some(mut tape) = live.resuming.take() {
+            interner.learn(world, &tape.definitions());
+            return live.note_resumed("");
+        }
+        Ok(())
+    }
+
+    fn note_resumed(&mut self, detail: &str) -> Result<()> {
+        let (state, time) = (LifecycleState::Resumed, (self.clock)());
+        let event = Event::Lifecycle(Lifecycle { state, time, detail: detail.to_owned() });
+        self.write(&[], &event)
     }
 
     /// Writes events, one after another.
@@ -137,7 +171,22 @@ impl Live {
 
 impl Backend for Live {
     fn emit(actor: &mut Actor<Live>, definitions: &[Event], event: &Event) -> Result<()> {
-        actor.backend.write(definitions, event)
+        let Actor { backend: live, interner, .. } = actor;
+        let Some(tape) = &mut live.resuming else { return live.write(definitions, event) };
+        match tape.compare(definitions, event, interner) {
+            Ok(()) => Ok(()),
+            // The chain ends between two calls of a component that was running.
+            Err(Stop::Unanswered { .. }) => {
+                let known = tape.definitions().len();
+                live.resuming = None;
+                live.note_resumed("in the middle of a call")?;
+                live.write(definitions.get(known..).unwrap_or_default(), event)
+            }
+            Err(stop) => {
+                tape.stop = Some(stop);
+                Err(Stopped.into())
+            }
+        }
     }
 
     fn answer(
@@ -145,6 +194,9 @@ impl Backend for Live {
         import: usize,
         call: Call,
     ) -> Result<Outcome> {
+        if let Some(outcome) = resume::recorded_answer(cx, import, &call)? {
+            return Ok(outcome);
+        }
         let live = &mut cx.data_mut().backend;
         if live.flushed.get(import) == Some(&true) {
             live.flush()?;

@@ -5,12 +5,14 @@ use theater_record::{
     ReadError, Recorder,
 };
 use theater_verify::VerifiedChain;
+use wasmtime::Store;
 
 use crate::component::Component;
 use crate::engine::{EngineError, Limits, is_same_compiler};
-use crate::membrane::Sandbox;
+use crate::membrane::{Actor, Backend, Sandbox};
 use crate::recording::instantiation_failed;
 use crate::tape::{Console, Crossing, Mismatch, Stop, Strictness, Tape, TapeError};
+use crate::trap::Failure;
 
 /// How to replay.
 #[derive(Default)]
@@ -87,71 +89,111 @@ pub fn play(
     chain: &VerifiedChain,
     options: PlaybackOptions,
 ) -> Result<Played, PlaybackError> {
-    Player::new(component, chain, options)?.run()
+    let (mut tape, limits) = tape_for(component, chain)?;
+    tape.console = options.console;
+    tape.until = options.until;
+    tape.overrides = options.overrides;
+    tape.out = options.out;
+    tape.fuel_index = options.fuel_index.then(Vec::new);
+    let sandbox = Sandbox::new(component, &limits, tape).map_err(PlaybackError::Engine)?;
+    let mut player = Player::new(component, limits, sandbox);
+    let ending = player.run()?;
+    let tape = player.into_sandbox().store.into_data().backend;
+    let (seq, head) = tape.head();
+    if let Some(out) = tape.out {
+        let (reason, detail) = close_as(&ending);
+        out.close(reason, detail).map_err(TapeError::Out)?;
+    }
+    let fuel = tape.fuel_index.unwrap_or_default();
+    Ok(Played { ending, seq, head, uncompared: tape.uncompared, fuel })
+}
+
+/// A tape for a component, and the limits under which it plays.
+pub(crate) fn tape_for(
+    component: &Component,
+    chain: &VerifiedChain,
+) -> Result<(Tape, Limits), PlaybackError> {
+    let header = chain.header();
+    let recorded = header.component.ok_or(PlaybackError::NoComponent)?;
+    let is_same = recorded == component.digest();
+    let strictness = if is_same { Strictness::Bytes } else { Strictness::Meaning };
+    let recorded = Limits::from_settings(&header.settings)?;
+    let mut tape = Tape::new(chain, strictness)?;
+    tape.records_fuel = recorded.fuel;
+    tape.other_compiler = !is_same_compiler(&header.settings, component.engine.backend())
+        || recorded.fuel != component.engine.fuel;
+    Ok((tape, Limits { fuel: component.engine.fuel, ..recorded }))
 }
 
 const ALWAYS: &str = "there is a sandbox between any two steps";
 
-struct Player<'a> {
+/// A backend that plays a tape, at least in the beginning.
+pub(crate) trait Plays: Backend {
+    /// The tape, for as long as it plays.
+    fn tape(&mut self) -> Option<&mut Tape>;
+
+    /// Makes ready for another life in a fresh store.
+    fn renew(store: &mut Store<Actor<Self>>, component: &Component) -> wasmtime::Result<()>;
+}
+
+impl Plays for Tape {
+    fn tape(&mut self) -> Option<&mut Tape> {
+        Some(self)
+    }
+
+    fn renew(_: &mut Store<Actor<Tape>>, _: &Component) -> wasmtime::Result<()> {
+        Ok(())
+    }
+}
+
+/// Does to a component what a chain says the world did.
+pub(crate) struct Player<'a, B: Plays> {
     component: &'a Component,
     limits: Limits,
     /// There is always one, but while a fresh life takes the place of the last.
-    sandbox: Option<Sandbox<Tape>>,
-    /// Whether a life has begun.
-    is_alive: bool,
+    sandbox: Option<Sandbox<B>>,
+    /// Whether a life has begun and not ended.
+    pub(crate) is_alive: bool,
+    has_lived: bool,
+    /// How the last call ended, if it did not return.
+    pub(crate) failure: Option<Failure>,
 }
 
-impl<'a> Player<'a> {
-    fn new(
+impl<'a, B: Plays> Player<'a, B> {
+    pub(crate) fn new(
         component: &'a Component,
-        chain: &VerifiedChain,
-        options: PlaybackOptions,
-    ) -> Result<Player<'a>, PlaybackError> {
-        let header = chain.header();
-        let recorded = header.component.ok_or(PlaybackError::NoComponent)?;
-        let is_same = recorded == component.digest();
-        let strictness = if is_same { Strictness::Bytes } else { Strictness::Meaning };
-        let recorded = Limits::from_settings(&header.settings)?;
-        let mut tape = Tape::new(chain, strictness)?;
-        tape.records_fuel = recorded.fuel;
-        tape.other_compiler = !is_same_compiler(&header.settings, component.engine.backend())
-            || recorded.fuel != component.engine.fuel;
-        tape.console = options.console;
-        tape.until = options.until;
-        tape.overrides = options.overrides;
-        tape.out = options.out;
-        tape.fuel_index = options.fuel_index.then(Vec::new);
-        let limits = Limits { fuel: component.engine.fuel, ..recorded };
-        let sandbox = Sandbox::new(component, &limits, tape).map_err(PlaybackError::Engine)?;
-        Ok(Player { component, limits, sandbox: Some(sandbox), is_alive: false })
+        limits: Limits,
+        sandbox: Sandbox<B>,
+    ) -> Player<'a, B> {
+        let sandbox = Some(sandbox);
+        Player { component, limits, sandbox, is_alive: false, has_lived: false, failure: None }
     }
 
-    fn run(mut self) -> Result<Played, PlaybackError> {
-        let ending = loop {
-            match self.step() {
-                Ok(None) => {}
-                Ok(Some(ending)) => break ending,
-                Err(Stop::Mismatch(mismatch)) => break Ending::Diverged(mismatch),
-                Err(Stop::Unanswered { call }) => break Ending::Unanswered(Box::new(call)),
-                Err(Stop::Reached) => break Ending::Reached,
+    /// Plays to the end, or as far as it goes.
+    pub(crate) fn run(&mut self) -> Result<Ending, PlaybackError> {
+        loop {
+            return Ok(match self.step() {
+                Ok(None) => continue,
+                Ok(Some(ending)) => ending,
+                Err(Stop::Mismatch(mismatch)) => Ending::Diverged(mismatch),
+                Err(Stop::Unanswered { call }) => Ending::Unanswered(Box::new(call)),
+                Err(Stop::Reached) => Ending::Reached,
                 Err(Stop::Failed(error)) => return Err(error.into()),
                 Err(Stop::Engine(error)) => return Err(PlaybackError::Engine(error)),
-            }
-        };
-        let tape = self.sandbox.take().expect(ALWAYS).store.into_data().backend;
-        let (seq, head) = tape.head();
-        if let Some(out) = tape.out {
-            let (reason, detail) = close_as(&ending);
-            out.close(reason, detail).map_err(TapeError::Out)?;
+            });
         }
-        let fuel = tape.fuel_index.unwrap_or_default();
-        Ok(Played { ending, seq, head, uncompared: tape.uncompared, fuel })
+    }
+
+    /// The component in the state it has come to.
+    pub(crate) fn into_sandbox(self) -> Sandbox<B> {
+        self.sandbox.expect(ALWAYS)
     }
 
     /// Plays the next thing that the world does. One flat loop, so that a replay can be stopped
     /// and looked at between any two of them.
     fn step(&mut self) -> Result<Option<Ending>, Stop> {
-        let tape = self.tape();
+        // Where the tape ended in the middle of a call, the world has taken over.
+        let Some(tape) = self.tape() else { return Ok(Some(Ending::Same)) };
         let kind = tape.peek().map_err(Stop::Failed)?;
         if tape.is_at_limit() {
             return Ok(Some(Ending::Reached));
@@ -171,21 +213,26 @@ impl<'a> Player<'a> {
     }
 
     fn lifecycle(&mut self) -> Result<(), Stop> {
-        let tape = self.tape();
+        let tape = self.playing();
         let (_, event) = tape.feed().map_err(Stop::Failed)?;
         tape.pass_on(&[], &event).map_err(Stop::Failed)?;
-        let Event::Lifecycle(Lifecycle { state: LifecycleState::Spawned, .. }) = event else {
-            return Ok(());
+        let Event::Lifecycle(Lifecycle { state, .. }) = event else {
+            unreachable!("its kind was looked at")
         };
-        if self.is_alive {
+        self.is_alive = state == LifecycleState::Spawned;
+        if !self.is_alive {
+            return Ok(());
+        }
+        if self.has_lived {
             self.renew()?;
         }
-        self.is_alive = true;
+        self.has_lived = true;
         match self.sandbox().instantiate() {
             Ok(Ok(())) => Ok(()),
             Ok(Err(failure)) => {
-                let tape = self.tape();
-                tape.compare_end(&instantiation_failed(&failure))
+                let ended = self.playing().compare_end(&instantiation_failed(&failure));
+                self.is_alive = false;
+                ended
             }
             Err(error) => Err(self.stopped(error)),
         }
@@ -194,20 +241,21 @@ impl<'a> Player<'a> {
     /// A fresh instance begins in the middle of a chain.
     fn renew(&mut self) -> Result<(), Stop> {
         let last = self.sandbox.take().expect(ALWAYS);
-        let fresh = last.renewed(self.component, &self.limits).map_err(Stop::Engine)?;
+        let mut fresh = last.renewed(self.component, &self.limits).map_err(Stop::Engine)?;
+        B::renew(&mut fresh.store, self.component).map_err(Stop::Engine)?;
         self.sandbox = Some(fresh);
         Ok(())
     }
 
     fn export_call(&mut self) -> Result<(), Stop> {
-        let tape = self.tape();
+        let tape = self.playing();
         let recorded_definitions = tape.definitions();
         let strictness = tape.strictness();
         let (seq, event) = tape.event().map_err(Stop::Failed)?;
         let function = tape.function(&event);
         let export = function.and_then(|function| self.find_export(&function));
-        let Some(export) = export else { return Err(self.tape().no_such_export()) };
-        let (_, event) = self.tape().feed().map_err(Stop::Failed)?;
+        let Some(export) = export else { return Err(self.playing().no_such_export()) };
+        let (_, event) = self.playing().feed().map_err(Stop::Failed)?;
         let Event::ExportCall(Call { args, .. }) = event else {
             unreachable!("its kind was looked at")
         };
@@ -215,15 +263,16 @@ impl<'a> Player<'a> {
         if strictness == Strictness::Bytes && definitions != recorded_definitions {
             return Err(Stop::Failed(TapeError::Order { seq, kind: Kind::ExportCall }));
         }
-        self.tape().pass_on(&definitions, &event).map_err(Stop::Failed)?;
+        self.playing().pass_on(&definitions, &event).map_err(Stop::Failed)?;
         let Event::ExportCall(call) = event else { unreachable!("it was asked for") };
         let outcome = match self.sandbox().call(export, call.args.as_bytes()) {
             Ok(outcome) => outcome,
             Err(error) => return Err(self.stopped(error)),
         };
+        self.failure = Failure::of(&outcome);
         let event = self.sandbox().export_return(call.function, outcome);
-        let checked = self.sandbox().store.data_mut().check(&[], &event);
-        checked.map_err(|error| self.stopped(error))
+        let emitted = B::emit(self.sandbox().store.data_mut(), &[], &event);
+        emitted.map_err(|error| self.stopped(error))
     }
 
     fn find_export(&self, wanted: &FunctionType) -> Option<usize> {
@@ -231,16 +280,21 @@ impl<'a> Player<'a> {
         crate::tape::find_function(&world.exports, wanted)
     }
 
-    fn sandbox(&mut self) -> &mut Sandbox<Tape> {
+    fn sandbox(&mut self) -> &mut Sandbox<B> {
         self.sandbox.as_mut().expect(ALWAYS)
     }
 
-    fn tape(&mut self) -> &mut Tape {
-        &mut self.sandbox().store.data_mut().backend
+    fn tape(&mut self) -> Option<&mut Tape> {
+        self.sandbox().store.data_mut().backend.tape()
+    }
+
+    /// The tape, where it was just seen to play.
+    fn playing(&mut self) -> &mut Tape {
+        self.tape().expect("the tape plays between calls until it ends")
     }
 
     fn stopped(&mut self, error: wasmtime::Error) -> Stop {
-        let tape = self.tape();
+        let Some(tape) = self.tape() else { return Stop::Engine(error) };
         tape.stop_probing();
         tape.stop.take().unwrap_or(Stop::Engine(error))
     }

@@ -4,12 +4,15 @@ use theater_record::{
     Clock, CloseReason, Event, Lifecycle, LifecycleState, Outcome, RecordError, Recorder, Tip,
     TrapCode, Values,
 };
+use theater_verify::VerifiedChain;
 
 use crate::component::{Component, ComponentError};
 use crate::engine::Limits;
 use crate::host::Host;
 use crate::live::{self, Live};
 use crate::membrane::Sandbox;
+use crate::playback::{self, Ending, PlaybackError, Player};
+use crate::tape::Mismatch;
 use crate::trap::Failure;
 
 /// Why a component cannot be run, or not any further.
@@ -27,6 +30,15 @@ pub enum RunError {
     /// The engine refuses.
     #[error("the component cannot be linked")]
     Link(#[source] wasmtime::Error),
+    /// The chain cannot be replayed, so the actor cannot be brought back.
+    #[error("the actor cannot be brought back")]
+    NotResumed(#[source] Box<PlaybackError>),
+    /// The component does something else than its chain says.
+    #[error("the component does not do what its chain says from event {} on", _0.seq)]
+    NotTheSame(Box<Mismatch>),
+    /// The actor has come to its end, so there is nothing to go on with.
+    #[error("the actor has come to its end, as its chain says")]
+    Ended,
     /// The chain cannot be written, so the component must not go on.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -62,13 +74,9 @@ impl Recording {
         recorder: Recorder,
         options: &RecordingOptions,
     ) -> Result<Recording, RunError> {
-        let world = component.world();
-        let flushed = match options.durable {
-            true => world.imports.iter().map(live::has_effects).collect(),
-            false => Vec::new(),
-        };
+        let flushed = flushed(component, options);
         let lifter = component.lifter().map_err(RunError::Lifter)?;
-        let live = Live::new(recorder, host, flushed);
+        let live = Live::new(recorder, host, flushed, options.clock.clone());
         let mut sandbox = Sandbox::new(component, &options.limits, live).map_err(RunError::Link)?;
         Live::connect(&mut sandbox.store, component, &lifter).map_err(not_connected)?;
         let mut recording = Recording { sandbox, clock: options.clock.clone(), failure: None };
@@ -81,6 +89,48 @@ impl Recording {
             }
             Err(error) => return Err(recording.stopped(error)),
         }
+        Ok(recording)
+    }
+
+    /// Brings an actor back to where its chain ends, by replay, and goes on from there.
+    ///
+    /// Nothing is recorded and the host does nothing until the chain has come to its end. If it
+    /// ends in the middle of a call to the host, that call is made again. What the actor had open
+    /// is gone, but for its standard streams and granted directories.
+    pub fn resume(
+        component: &Component,
+        host: Host,
+        recorder: Recorder,
+        chain: &VerifiedChain,
+        options: &RecordingOptions,
+    ) -> Result<Recording, RunError> {
+        let not_resumed = |error| RunError::NotResumed(Box::new(error));
+        let flushed = flushed(component, options);
+        let lifter = component.lifter().map_err(RunError::Lifter)?;
+        let mut live = Live::new(recorder, host, flushed, options.clock.clone());
+        let (tape, limits) = playback::tape_for(component, chain).map_err(not_resumed)?;
+        live.resuming = Some(tape);
+        let mut sandbox = Sandbox::new(component, &limits, live).map_err(RunError::Link)?;
+        Live::connect(&mut sandbox.store, component, &lifter).map_err(not_connected)?;
+        let mut player = Player::new(component, limits, sandbox);
+        let ending = player.run();
+        let (is_alive, failure) = (player.is_alive, player.failure.take());
+        let sandbox = player.into_sandbox();
+        let clock = options.clock.clone();
+        let mut recording = Recording { sandbox, clock, failure };
+        match ending.map_err(|error| match recording.recorder_failure() {
+            Some(failure) => RunError::Record(failure),
+            None => not_resumed(error),
+        })? {
+            Ending::Same => {}
+            Ending::Diverged(mismatch) => return Err(RunError::NotTheSame(mismatch)),
+            Ending::Reached | Ending::Unanswered(_) => return Err(RunError::Ended),
+        }
+        if !is_alive || recording.failure.is_some() {
+            return Err(RunError::Ended);
+        }
+        let ended = Live::take_over(recording.sandbox.store.data_mut());
+        ended.map_err(|error| recording.stopped(error))?;
         Ok(recording)
     }
 
@@ -100,9 +150,7 @@ impl Recording {
             Ok(outcome) => outcome,
             Err(error) => return Err(self.stopped(error)),
         };
-        if let Outcome::Trapped { code, detail } = &outcome {
-            self.failure = Some(Failure { code: *code, detail: detail.clone() });
-        }
+        self.failure = Failure::of(&outcome);
         let event = self.sandbox.export_return(function, outcome);
         self.write(&[], &event)?;
         match event {
@@ -145,10 +193,22 @@ impl Recording {
 
     /// The reason why the run was stopped.
     fn stopped(&mut self, error: wasmtime::Error) -> RunError {
-        match self.sandbox.store.data_mut().backend.failed.take() {
+        match self.recorder_failure() {
             Some(error) => RunError::Record(error),
             None => RunError::Link(error),
         }
+    }
+
+    fn recorder_failure(&mut self) -> Option<RecordError> {
+        self.sandbox.store.data_mut().backend.failed.take()
+    }
+}
+
+/// Which imports have to be on disk before the host acts; empty for none.
+fn flushed(component: &Component, options: &RecordingOptions) -> Vec<bool> {
+    match options.durable {
+        true => component.world().imports.iter().map(live::has_effects).collect(),
+        false => Vec::new(),
     }
 }
 

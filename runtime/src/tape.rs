@@ -431,7 +431,7 @@ impl Tape {
     }
 
     /// The recorded answer to the call that was compared last.
-    fn recorded_answer(&mut self, call: &Event) -> Result<Outcome, Stop> {
+    pub(crate) fn recorded_answer(&mut self, call: &Event) -> Result<Outcome, Stop> {
         match self.peek().map_err(Stop::Failed)? {
             Some(Kind::ImportReturn) => {}
             None => return Err(Stop::Unanswered { call: self.crossing(call.clone()) }),

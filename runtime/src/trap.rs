@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use theater_record::TrapCode;
+use theater_record::{Outcome, TrapCode};
 use wasmtime::Trap;
 
 /// What a host function ended with instead of returning; also how the recorded end of one comes
@@ -13,6 +13,18 @@ pub struct Failure {
     pub code: TrapCode,
     /// What to tell people.
     pub detail: String,
+}
+
+impl Failure {
+    /// How a call ended, if it did not return.
+    pub(crate) fn of(outcome: &Outcome) -> Option<Failure> {
+        match outcome {
+            Outcome::Returned(_) => None,
+            Outcome::Trapped { code, detail } => {
+                Some(Failure { code: *code, detail: detail.clone() })
+            }
+        }
+    }
 }
 
 impl fmt::Display for Failure {
@@ -67,7 +79,12 @@ pub(crate) fn host_failure(error: &wasmtime::Error) -> Failure {
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         return Failure { code: TrapCode::Exit, detail: exit.0.to_string() };
     }
-    Failure { code: TrapCode::HostError, detail: error.root_cause().to_string() }
+    // A component that recurses through its imports may run out of stack on the way to the host.
+    let code = match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => TrapCode::StackOverflow,
+        _ => TrapCode::HostError,
+    };
+    Failure { code, detail: error.root_cause().to_string() }
 }
 
 fn detail(code: TrapCode, trap: Trap) -> String {

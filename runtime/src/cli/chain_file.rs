@@ -27,6 +27,11 @@ impl ChainFile {
             None => PathBuf::from(format!("{}-{}.chain.cbor", file_stem(actor), file_time())),
         };
         let file = OpenOptions::new().write(true).create_new(true).open(&path);
+        let file = file.and_then(|file| {
+            // A resume must not write to a chain that is still being recorded.
+            file.lock()?;
+            Ok(file)
+        });
         let file = file.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => advised(
                 anyhow!("{} exists already, and a chain is never written over", path.display()),
@@ -38,6 +43,11 @@ impl ChainFile {
             ),
         })?;
         Ok(ChainFile(Some((path, file))))
+    }
+
+    /// A chain that is gone on with.
+    pub(super) fn resumed(path: &Path, file: File) -> ChainFile {
+        ChainFile(Some((path.to_owned(), file)))
     }
 
     /// Starts the chain.

@@ -1,5 +1,7 @@
 //! `run`: runs a component and leaves a chain.
 
+mod resume;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +31,9 @@ Examples:
   theater run walk.wasm --dir ./photos::/photos:ro         may read ./photos as /photos
   theater run agent.wasm --http api.example.com --sign identity.key
   theater run ledger.wasm --invoke 'add(\"ann\", 5)' --invoke 'balance(\"ann\")'
-  theater run ledger.wasm --invoke 'demo:bank/ledger#history()' --chain none";
+  theater run ledger.wasm --invoke 'demo:bank/ledger#history()' --chain none
+  theater run ledger.wasm --invoke 'add(\"ann\", 5)' --chain ann.cbor --pause
+  theater run --resume ann.cbor --invoke 'balance(\"ann\")'";
 
 /// Runs a component and records everything that crosses its sandbox.
 ///
@@ -39,7 +43,8 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// A component, or a core module for WASI preview 1.
-    component: PathBuf,
+    #[arg(required_unless_present = "resume")]
+    component: Option<PathBuf>,
     /// Arguments of the program.
     #[arg(last = true, value_name = "ARGS")]
     args: Vec<String>,
@@ -69,6 +74,10 @@ pub(super) struct Args {
     /// Leave the chain open at the end, so that the actor can be resumed.
     #[arg(long)]
     pause: bool,
+    /// Bring the actor of this chain back by replay, and go on: what follows is appended. Limits
+    /// are those of the chain; what is granted is granted anew.
+    #[arg(long, value_name = "CHAIN", conflicts_with_all = ["chain", "name", "embed", "fuel", "timeout_fuel", "max_memory", "max_stack"])]
+    resume: Option<PathBuf>,
 }
 
 /// What the component is granted.
@@ -118,15 +127,19 @@ struct LimitArgs {
 }
 
 pub(super) fn run(args: Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
-    let limits = args.limits.limits();
     let home = Home::find().ok();
     let cache = home.as_ref().map(Home::cache);
+    let path = match (&args.resume, &args.component) {
+        (Some(chain), _) => return resume::run(&args, chain, home.as_ref(), out, err),
+        (None, Some(path)) => path.clone(),
+        (None, None) => unreachable!("one of the two is required"),
+    };
+    let limits = args.limits.limits();
     let engine = Engine::new(Backend::Cranelift, &limits, cache.as_deref())?;
-    let component = Component::load(&engine, &args.component)
-        .map_err(|error| not_runnable(error, &args.component))?;
+    let component = Component::load(&engine, &path).map_err(|error| not_runnable(error, &path))?;
     let calls = calls(&args, component.world())?;
     let identity = args.sign.as_deref().map(read_key).transpose()?;
-    let host = Host::new(args.grants()).map_err(not_granted)?;
+    let host = Host::new(args.grants(&path)).map_err(not_granted)?;
     keep(&component, &args, home.as_ref())?;
     let chain = ChainFile::create(args.chain.as_deref(), &args.name())?;
     let recorder = chain
@@ -139,24 +152,11 @@ pub(super) fn run(args: Args, out: &mut dyn Write, err: &mut dyn Write) -> anyho
     let pause = args.pause;
     // The component's stack is part of the thread's, which the main thread has too little of.
     let ended = engine.on_stack(|| -> Result<Ended, RunError> {
-        let mut recording = match Recording::start(&component, host, recorder, &options) {
+        let recording = match Recording::start(&component, host, recorder, &options) {
             Ok(recording) => recording,
             Err(error) => return Ok(Ended::NotStarted(error)),
         };
-        let mut outcomes = Vec::new();
-        for (export, values) in calls {
-            if recording.failure().is_some() {
-                break;
-            }
-            outcomes.push((export, recording.call(export, values)?));
-        }
-        let failure = recording.failure().cloned();
-        if pause {
-            recording.pause()?
-        } else {
-            recording.finish()?
-        };
-        Ok(Ended::Ran { outcomes, failure })
+        make_calls(recording, calls, pause)
     });
     match ended {
         Ok(Ended::Ran { outcomes, failure }) => {
@@ -165,7 +165,7 @@ pub(super) fn run(args: Args, out: &mut dyn Write, err: &mut dyn Write) -> anyho
         }
         Ok(Ended::NotStarted(error)) => {
             chain.discard();
-            Err(not_started(error, &args.component))
+            Err(not_started(error, &path))
         }
         Err(error) => Err(chain.explain(error)),
     }
@@ -195,6 +195,28 @@ fn not_granted(error: HostError) -> anyhow::Error {
     advised(error.into(), advice)
 }
 
+/// Calls exports one after another until one fails, and ends the recording.
+fn make_calls(
+    mut recording: Recording,
+    calls: Vec<(usize, Values)>,
+    pause: bool,
+) -> Result<Ended, RunError> {
+    let mut outcomes = Vec::new();
+    for (export, values) in calls {
+        if recording.failure().is_some() {
+            break;
+        }
+        outcomes.push((export, recording.call(export, values)?));
+    }
+    let failure = recording.failure().cloned();
+    if pause {
+        recording.pause()?
+    } else {
+        recording.finish()?
+    };
+    Ok(Ended::Ran { outcomes, failure })
+}
+
 /// How a run ended, short of a chain that could not be written.
 enum Ended {
     /// Nothing of the component was run.
@@ -205,13 +227,18 @@ enum Ended {
 
 impl Args {
     fn name(&self) -> String {
-        let stem = self.component.file_stem().unwrap_or_default();
+        let stem = self.component.as_deref().and_then(Path::file_stem).unwrap_or_default();
         self.name.clone().unwrap_or_else(|| stem.to_string_lossy().into_owned())
     }
 
-    fn grants(&self) -> Grants {
+    /// The file that this is about.
+    fn subject(&self) -> &Path {
+        self.component.as_deref().or(self.resume.as_deref()).unwrap_or_else(|| Path::new(""))
+    }
+
+    fn grants(&self, component: &Path) -> Grants {
         // Not the path: where a component lies must not change what is recorded.
-        let program = self.component.file_name().unwrap_or_default();
+        let program = component.file_name().unwrap_or_default();
         let mut args = vec![program.to_string_lossy().into_owned()];
         args.extend(self.args.iter().cloned());
         let given = &self.grants;
@@ -249,7 +276,7 @@ fn calls(args: &Args, world: &World) -> anyhow::Result<Vec<(usize, Values)>> {
             function.name == "run" && function.interface.starts_with("wasi:cli/run@")
         };
         let run = world.exports.iter().position(is_run);
-        let run = run.ok_or_else(|| no_program(&args.component, world))?;
+        let run = run.ok_or_else(|| no_program(args.subject(), world))?;
         return Ok(vec![(run, Values::of(&[])?)]);
     }
     let types = table(world);
@@ -261,7 +288,7 @@ fn calls(args: &Args, world: &World) -> anyhow::Result<Vec<(usize, Values)>> {
         Ok((export, Values::of(&values)?))
     };
     let calls = args.invoke.iter();
-    calls.map(|text| one(text).with_context(|| format!("cannot invoke {text:?}"))).collect()
+    calls.map(|text| one(text).with_context(|| format!("--invoke '{text}'"))).collect()
 }
 
 /// How many exports a piece of advice lists.
