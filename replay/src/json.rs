@@ -7,9 +7,9 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use theater_record::{BlobRef, Hash};
 
 use crate::entry::Entry;
-use crate::escape::is_hidden;
 use crate::render::{self, Previews};
 use crate::tree::Tree;
+use theater_runtime::escape::is_hidden;
 
 /// Serialises to one line.
 pub(crate) fn line(value: &impl Serialize) -> String {

@@ -11,7 +11,6 @@ mod damage;
 mod diag;
 mod divergence;
 mod entry;
-mod escape;
 mod exit;
 mod filter;
 mod find;

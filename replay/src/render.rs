@@ -6,8 +6,8 @@ use std::fmt::Write;
 use theater_record::{BlobRef, Hash, Type, TypeTable};
 
 use crate::amount;
-use crate::escape::{plain, quoted, quoted_char};
 use crate::tree::{Tree, short_name};
+use theater_runtime::escape::{plain, quoted, quoted_char};
 
 /// How much of a blob's content is kept to be shown.
 pub(crate) const PREVIEW_BYTES: usize = 48;
