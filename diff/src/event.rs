@@ -8,7 +8,7 @@ use crate::chain::{Chain, DiffError, Frames, Raw};
 use crate::ignore::Ignore;
 use crate::path::{Root, ValuePath};
 use crate::value::{
-    Change, Difference, Differences, Side, Typed, diff_args, diff_field, diff_results,
+    Change, Difference, Differences, Side, Typed, diff_args_except, diff_field, diff_results_except,
 };
 
 /// Compares two events of one shape, up to `most` differences.
@@ -89,8 +89,8 @@ impl Found<'_> {
             contents: &actual_contents,
         };
         self.differences = match which {
-            Which::Args => diff_args(&expected, &actual, self.ignore, self.most),
-            Which::Results => diff_results(&expected, &actual, self.ignore, self.most),
+            Which::Args => diff_args_except(&expected, &actual, self.ignore, self.most),
+            Which::Results => diff_results_except(&expected, &actual, self.ignore, self.most),
         };
     }
 

@@ -113,12 +113,17 @@ impl Differences {
     }
 }
 
-/// Compares the arguments of two calls, up to `most` differences; ignored ones do not count.
+/// Compares the arguments of two calls, up to `most` differences.
 ///
 /// Parameters are told apart by their position. Types are compared where there are values of them:
 /// two empty lists are equal, whatever they could hold.
 #[must_use]
-pub fn diff_args(
+pub fn diff_args(expected: &Side<'_>, actual: &Side<'_>, most: usize) -> Differences {
+    diff_args_except(expected, actual, &Ignore::default(), most)
+}
+
+/// The same, where some values take no part.
+pub(crate) fn diff_args_except(
     expected: &Side<'_>,
     actual: &Side<'_>,
     ignore: &Ignore,
@@ -136,7 +141,12 @@ pub fn diff_args(
 
 /// Compares the results of two calls, up to `most` differences.
 #[must_use]
-pub fn diff_results(
+pub fn diff_results(expected: &Side<'_>, actual: &Side<'_>, most: usize) -> Differences {
+    diff_results_except(expected, actual, &Ignore::default(), most)
+}
+
+/// The same, where some values take no part.
+pub(crate) fn diff_results_except(
     expected: &Side<'_>,
     actual: &Side<'_>,
     ignore: &Ignore,

@@ -193,7 +193,7 @@ pub(crate) fn try_diff(
     compare(chain(0, &read_expected), chain(1, &read_actual), options)
 }
 
-/// Whether nothing in the file is a record any more from some event on.
+/// The chain without one of its events.
 pub(crate) fn without_event(bytes: &[u8], position: usize) -> Vec<u8> {
     let start = outline(bytes).offset(position).unwrap() as usize;
     let mut reader = Reader::at_frame(&bytes[start..], start as u64);

@@ -1,7 +1,7 @@
 //! The comparison of values: it finds exactly what was changed, and nothing in what is equal.
 
 use proptest::prelude::*;
-use theater_diff::{Change, Differences, Ignore, Side, Typed, diff_args, diff_results};
+use theater_diff::{Change, Differences, Side, Typed, diff_args, diff_results};
 use theater_record::{BlobRef, FunctionId, FunctionType, Hash, Type, TypeId, TypeTable, Value};
 
 use crate::samples::{changes, renumbered, table, types, values_of};
@@ -38,7 +38,7 @@ fn compare_with(
     let values = [expected, actual].map(|side| [Value::Bool(true), side.0.clone()]);
     let side =
         |at: usize, types| Side { values: &values[at], function: &functions[at], types, contents };
-    diff_args(&side(0, expected.2), &side(1, actual.2), &Ignore::default(), 10)
+    diff_args(&side(0, expected.2), &side(1, actual.2), 10)
 }
 
 /// What was found, one line for each place.
@@ -246,11 +246,11 @@ fn parameters_and_results_have_their_own_roots() {
     let side = |values, function| Side { values, function, types: &types, contents: &nowhere };
     let one = [Value::Bool(true)];
     let two = [Value::Bool(false), Value::U8(1)];
-    let found = diff_args(&side(&one, &old), &side(&two, &new), &Ignore::default(), 10);
+    let found = diff_args(&side(&one, &old), &side(&two, &new), 10);
     assert_eq!(lines(&found), ["args[0] value", "args[1] extra"]);
     let ok = |list: &[u32]| [Value::Result(Ok(Some(Box::new(numbers(list)))))];
     let (a, b) = (ok(&[1, 2, 3]), ok(&[1, 2, 4]));
-    let found = diff_results(&side(&a, &old), &side(&b, &new), &Ignore::default(), 10);
+    let found = diff_results(&side(&a, &old), &side(&b, &new), 10);
     assert_eq!(lines(&found), ["result.ok[2] value"]);
     let typed = |number| Typed { value: Value::U32(number), ty: Type::U32 };
     let change = Change::Value { expected: typed(3), actual: typed(4) };
@@ -263,11 +263,11 @@ fn no_more_is_listed_than_was_asked_for() {
     let function = function(&[], &[Type::List(Box::new(Type::U32))]);
     let side = |values| Side { values, function: &function, types: &types, contents: &nowhere };
     let (a, b) = ([numbers(&[1, 2, 3])], [numbers(&[4, 5, 6])]);
-    let found = diff_results(&side(&a), &side(&b), &Ignore::default(), 2);
+    let found = diff_results(&side(&a), &side(&b), 2);
     assert_eq!(lines(&found), ["result[0] value", "result[1] value"]);
     assert!(found.truncated);
-    assert!(!diff_results(&side(&a), &side(&b), &Ignore::default(), 3).truncated);
-    assert!(!diff_results(&side(&a), &side(&b), &Ignore::default(), 0).is_empty());
+    assert!(!diff_results(&side(&a), &side(&b), 3).truncated);
+    assert!(!diff_results(&side(&a), &side(&b), 0).is_empty());
 }
 
 #[test]
