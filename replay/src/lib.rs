@@ -7,6 +7,7 @@
 
 mod amount;
 mod cli;
+mod comparison;
 mod damage;
 mod diag;
 mod divergence;
@@ -26,6 +27,7 @@ mod redact;
 mod render;
 mod replay;
 mod set;
+mod side;
 mod story;
 mod synthetic;
 mod tally;

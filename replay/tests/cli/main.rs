@@ -6,6 +6,7 @@
 
 mod chains;
 mod damage;
+mod diff;
 mod filter;
 mod follow;
 mod keygen;
