@@ -54,6 +54,11 @@ impl Ignore {
         Ok(())
     }
 
+    /// Whether any event can be left out altogether.
+    pub(crate) fn leaves_out_events(&self) -> bool {
+        self.classes.iter().any(|class| matches!(class, Class::Time | Class::Random))
+    }
+
     /// Whether events about functions of this interface are left out altogether.
     pub(crate) fn leaves_out_interface(&self, interface: &str) -> bool {
         let is_in = |package: &str, own: &str| {

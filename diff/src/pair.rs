@@ -66,6 +66,9 @@ impl<'a> Pair<'a> {
         side: usize,
         position: usize,
     ) -> Result<Option<usize>, DiffError> {
+        if !self.ignore.leaves_out_events() {
+            return Ok((position < self.len(side)).then_some(position));
+        }
         for position in position..self.len(side) {
             if !self.outward(side, position)?.is_left_out {
                 return Ok(Some(position));

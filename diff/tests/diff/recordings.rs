@@ -89,8 +89,7 @@ pub(crate) fn record(steps: &[Step], making: &Making, close: bool) -> Vec<u8> {
             drop(recorder);
         }
     }
-    let bytes = log.lock().unwrap().clone();
-    bytes
+    std::mem::take(&mut *log.lock().unwrap())
 }
 
 /// Interface, name, parameter type and result type.

@@ -68,8 +68,7 @@ impl Build {
             recorder.flush().unwrap();
             drop(recorder);
         }
-        let bytes = log.lock().unwrap().clone();
-        bytes
+        std::mem::take(&mut *log.lock().unwrap())
     }
 
     fn fill(&self, recorder: &mut Recorder) {
@@ -688,7 +687,7 @@ fn traps_and_returns_are_told_apart() {
         let end = Return { function: f, outcome, fuel: None };
         recorder.append(&Event::ImportReturn(end)).unwrap();
         recorder.close(CloseReason::Completed, "").unwrap();
-        log.lock().unwrap().clone()
+        std::mem::take(&mut *log.lock().unwrap())
     };
     let scene = Scene::new();
     scene.write("a.chain", &chain(Outcome::Returned(Values::of(&[Value::U8(7)]).unwrap())));
