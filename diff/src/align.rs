@@ -199,7 +199,11 @@ impl Tally<'_> {
                     self.rest.edits.push(Edit::Changed { expected, actual, differences });
                 }
             }
-            Sameness::Other => unreachable!("only events of one shape are paired"),
+            // They were of one shape when they were paired.
+            Sameness::Other => {
+                let offset = pair.event_at(0, positions[0])?.offset;
+                return Err(DiffError::Changed { offset });
+            }
         }
         Ok(())
     }

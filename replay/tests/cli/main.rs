@@ -17,6 +17,7 @@ mod recover;
 mod redact;
 mod scene;
 mod schema;
+mod shop;
 mod show;
 mod stat;
 mod trouble;
