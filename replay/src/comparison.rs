@@ -6,11 +6,11 @@ use std::time::Duration;
 use theater_diff::{Comparison, Divergence, Rest, SetupDifference, Stopped, What};
 
 use crate::amount::{count, counted};
-use crate::escape::{argument, plain};
 use crate::line::{Naming, Style};
 use crate::render::Limits;
 use crate::side::Side;
 use crate::ui::{Paint, Ui};
+use theater_runtime::escape::{argument, plain};
 
 mod columns;
 pub(crate) mod json;

@@ -9,13 +9,15 @@ use theater_diff::{Chain, Outline, ReadAt};
 use theater_record::{Kind, Reader, Record, Stored};
 use theater_verify::{Depth, Options, Report, Source, SourceReader, Verdict, verify};
 
-use crate::cli::{advised, not_read};
+use theater_runtime::complaint::advised;
+
+use crate::cli::not_read;
 use crate::entry::{Entry, Lexicon};
-use crate::escape::plain;
 use crate::open::open;
 use crate::render::Previews;
 use crate::ui::Ui;
 use crate::walk::{Step, walk};
+use theater_runtime::escape::plain;
 
 /// A chain that was opened for comparison.
 pub(crate) struct Side {

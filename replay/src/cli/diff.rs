@@ -9,10 +9,10 @@ use theater_diff::{Ignore, Options, compare};
 use theater_verify::Verdict;
 
 use crate::comparison::{self, View};
-use crate::escape::argument;
 use crate::exit::Exit;
 use crate::side::Side;
 use crate::ui::Ui;
+use theater_runtime::escape::argument;
 
 const EXAMPLES: &str = "\
 Two chains are compared event by event. What differs between any two recordings takes no part: hashes,

@@ -4,11 +4,11 @@ use theater_diff::{Change, Difference, Differences, Typed};
 use theater_record::Value;
 
 use crate::amount::count;
-use crate::escape::{plain, quoted};
 use crate::render::{self, Limits};
 use crate::side::Side;
 use crate::tree::Tree;
 use crate::ui::Paint;
+use theater_runtime::escape::{plain, quoted};
 
 /// Strings up to this length are shown whole; of longer ones, what is around the difference.
 const WHOLE_BYTES: usize = 64;

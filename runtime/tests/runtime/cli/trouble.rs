@@ -79,7 +79,8 @@ fn a_full_disk() {
     // So that the limit hits the chain and not the store.
     let output = scene.run(&["calls.wasm", "--chain", "none", "--", "clock", "1"]);
     assert_eq!(output.status.code(), Some(0));
-    let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" run calls.wasm --chain a.cbor -- clock 100000";
+    let script =
+        "trap '' XFSZ; ulimit -f 64; exec \"$0\" run calls.wasm --chain a.cbor -- clock 100000";
     let mut shell = scene.command("sh");
     shell.args(["-c", script, env!("CARGO_BIN_EXE_theater")]);
     let output = shell.output().expect("there is a shell");
