@@ -16,6 +16,9 @@ use crate::render::{self, Limits, Previews};
 use crate::tree::Tree;
 use crate::ui::Paint;
 
+/// What is shown of bytes that end where they part.
+const ENDS: &str = "nothing, it ends there";
+
 /// How many bytes of a long string or list are shown around the first difference.
 const EXCERPT_BYTES: usize = 24;
 
@@ -58,6 +61,8 @@ pub(crate) enum Label {
     Before,
     /// What was recorded.
     Expected,
+    /// What the host answered.
+    Recorded,
     /// What was put in its place.
     Instead,
     /// What the component did.
@@ -74,6 +79,7 @@ pub(crate) fn rows(rows: &[Row], paint: Paint) -> Vec<String> {
         let label = match label {
             Label::Before => paint.dim("before").to_string() + "  ",
             Label::Expected => paint.good("expected").to_string(),
+            Label::Recorded => paint.good("recorded").to_string(),
             Label::Instead => paint.warn("instead").to_string() + " ",
             Label::Actual => paint.bad("actual").to_string() + "  ",
             Label::After => paint.dim("after").to_string() + "   ",
@@ -168,6 +174,12 @@ fn texts(divergence: &Divergence, difference: &theater_diff::Difference) -> (Str
 }
 
 fn shown(typed: &Typed, types: &TypeTable, start: Option<u64>) -> String {
+    let is_empty = |bytes: &[u8]| start.is_some_and(|start| excerpt(bytes, start).is_empty());
+    match &typed.value {
+        Value::Bytes(bytes) if is_empty(bytes) => return ENDS.to_owned(),
+        Value::String(text) if is_empty(text.as_bytes()) => return ENDS.to_owned(),
+        _ => {}
+    }
     let value = match (&typed.value, start) {
         (Value::Bytes(bytes), Some(start)) => Value::Bytes(excerpt(bytes, start).to_vec()),
         (Value::String(text), Some(start)) => {

@@ -484,6 +484,6 @@ fn arguments_are_counted_and_found_in_the_whole_text() {
     assert_eq!(error("f(// one\n  x)"), "expected u32 at line 2, column 3, found x");
     let nothing = Invocation::parse("f(1)").unwrap().args(&[], &table()).unwrap_err();
     assert_eq!(nothing.to_string(), {
-        "expected `)`, because the function takes no arguments at column 3, found 1"
+        "expected `)` after no arguments at column 3, found 1"
     });
 }
