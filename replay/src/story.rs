@@ -8,7 +8,7 @@ use theater_record::{Event, Lifecycle, TypeTable, Value};
 use theater_runtime::escape::plain;
 use theater_runtime::{Crossing, Frame};
 
-use crate::divergence::{Divergence, path, sides};
+use crate::divergence::{Divergence, DivergenceKind, path, sides};
 use crate::entry::Lexicon;
 use crate::json::{EntryJson, to_value};
 use crate::line::{Naming, Style};
@@ -92,16 +92,21 @@ pub(crate) fn rows(rows: &[Row], paint: Paint) -> Vec<String> {
 /// The crossings around a divergence.
 fn around(divergence: &Divergence, paint: Paint) -> Vec<Row> {
     let mut rows = Vec::new();
+    // There the calls look alike; what differs is how the two describe what is called.
+    let tell = match divergence.kind {
+        DivergenceKind::OtherSignature => |crossing: &Crossing, _: Paint| signature(crossing),
+        _ => brief,
+    };
     if let Some((seq, before)) = &divergence.before {
         rows.push((Label::Before, Some(*seq), brief(before, paint)));
     }
     let expected = match &divergence.expected {
-        Some(expected) => (Some(divergence.seq), brief(expected, paint)),
+        Some(expected) => (Some(divergence.seq), tell(expected, paint)),
         None => (None, "nothing: the recording ends here".to_owned()),
     };
     rows.push((Label::Expected, expected.0, expected.1));
     let actual = match &divergence.actual {
-        Some(actual) => brief(actual, paint),
+        Some(actual) => tell(actual, paint),
         None => "the component does not export that function".to_owned(),
     };
     rows.push((Label::Actual, None, actual));
@@ -150,6 +155,16 @@ pub(crate) fn brief(crossing: &Crossing, paint: Paint) -> String {
     let previews = Previews::default();
     let style = Style { paint, limits: Limits::LINE, previews: &previews };
     style.text(&entry, 0, Naming::Full)
+}
+
+/// How a function is described.
+fn signature(crossing: &Crossing) -> String {
+    let Some(function) = &crossing.function else { return String::new() };
+    let params = render::named(&function.params, &crossing.types);
+    let results: Vec<_> =
+        function.results.iter().map(|ty| render::ty(ty, &crossing.types)).collect();
+    let arrow = if results.is_empty() { "" } else { " -> " };
+    plain(&format!("{}({params}){arrow}{}", function.name, results.join(", ")))
 }
 
 fn byte_of(difference: &theater_diff::Difference) -> Option<u64> {

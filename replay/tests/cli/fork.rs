@@ -79,14 +79,17 @@ fn an_answer_that_makes_no_difference() {
     let stage = Stage::with("hello", &[]);
     let at = returned(&stage, "get-arguments");
     let line = format!("fork a.cbor --component hello.wasm --at {at} --set 'result[0]=\"other\"'");
-    stage.check(&line, &expect![[r#"
+    stage.check(
+        &line,
+        &expect![[r#"
         hello, world
         a.cbor: what if event 6 had another answer
           recorded  6  <- wasi:cli/environment@0.2.6 get-arguments: ["hello.wasm"]
           instead      <- wasi:cli/environment@0.2.6 get-arguments: ["other"]
           then all is the same, to the end of the recording
         --- exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -96,90 +99,129 @@ fn answers_that_cannot_be_given() {
     let check = |rest: &str, expected| {
         stage.check(&format!("fork a.cbor --component hello.wasm --at {at} {rest}"), &expected);
     };
-    check("", expect![[r#"
+    check(
+        "",
+        expect![[r#"
         --- messages
         error: nothing is to be otherwise; event 19 is <- wasi:io/streams@0.2.6 [method]output-stream.check-write: ok(18446744073709551615)
           try: --set 'result=VALUE' with another value, or --set 'result.PATH=VALUE' for a part of it
         --- exit 2
-    "#]]);
-    check("--set result", expect![[r#"
+    "#]],
+    );
+    check(
+        "--set result",
+        expect![[r#"
         --- messages
         error: invalid value 'result' for '--set <PATH=VALUE>': expected PATH=VALUE, such as result.ok=3
 
         For more information, try '--help'.
         --- exit 2
-    "#]]);
-    check("--set other=1", expect![[r#"
+    "#]],
+    );
+    check(
+        "--set other=1",
+        expect![[r#"
         --- messages
         error: invalid value 'other=1' for '--set <PATH=VALUE>': a path starts with result, such as result.ok.status
 
         For more information, try '--help'.
         --- exit 2
-    "#]]);
-    check("--set 'result=err(closd)'", expect![[r#"
+    "#]],
+    );
+    check(
+        "--set 'result=err(closd)'",
+        expect![[r#"
         --- messages
         error: cannot set result: stream-error has no case "closd", at column 5; it has last-operation-failed, closed
         --- exit 2
-    "#]]);
-    check("--set result.ok=-1", expect![[r#"
+    "#]],
+    );
+    check(
+        "--set result.ok=-1",
+        expect![[r#"
         --- messages
         error: cannot set result.ok: expected u64 at column 1, found -1
         --- exit 2
-    "#]]);
-    check("--set result.err=1", expect![[r#"
+    "#]],
+    );
+    check(
+        "--set result.err=1",
+        expect![[r#"
         --- messages
         error: result.err leads nowhere: there is no .err in a result that is ok
         --- exit 2
-    "#]]);
-    check("--set result.ok.deeper=1", expect![[r#"
+    "#]],
+    );
+    check(
+        "--set result.ok.deeper=1",
+        expect![[r#"
         --- messages
         error: result.ok.deeper leads nowhere: there is no .deeper in a value without parts
         --- exit 2
-    "#]]);
-    check("--set 'result[99999999999999999999]=1'", expect![[r#"
+    "#]],
+    );
+    check(
+        "--set 'result[99999999999999999999]=1'",
+        expect![[r#"
         --- messages
         error: invalid value 'result[99999999999999999999]=1' for '--set <PATH=VALUE>': "99999999999999999999" is not a position
 
         For more information, try '--help'.
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn events_without_an_answer() {
     let stage = Stage::with("hello", &[]);
-    stage.check("fork a.cbor --at 0 --set result=1", &expect![[r#"
+    stage.check(
+        "fork a.cbor --at 0 --set result=1",
+        &expect![[r#"
         --- messages
         error: event 0 (header) is no import call and no return of one
           try: theater-replay show a.cbor --filter 'kind = import-return'
         --- exit 2
-    "#]]);
-    stage.check("fork a.cbor --at 2 --set result=1", &expect![[r#"
+    "#]],
+    );
+    stage.check(
+        "fork a.cbor --at 2 --set result=1",
+        &expect![[r#"
         --- messages
         error: event 2 (function) is no import call and no return of one
           try: theater-replay show a.cbor --filter 'kind = import-return'
         --- exit 2
-    "#]]);
-    stage.check("fork a.cbor --at 99999 --set result=1", &expect![[r#"
+    "#]],
+    );
+    stage.check(
+        "fork a.cbor --at 99999 --set result=1",
+        &expect![[r#"
         --- messages
         error: a.cbor has no event 99999
           try: theater-replay show a.cbor --filter 'kind = import-return'
         --- exit 2
-    "#]]);
+    "#]],
+    );
     let whole = stage.read("a.cbor");
     let at = returned(&stage, CHECK);
     stage.write("cut.cbor", &whole[..frame_of(&whole, at as u64).start]);
-    stage.check("fork cut.cbor --at 0 --set result=1", &expect![[r#"
+    stage.check(
+        "fork cut.cbor --at 0 --set result=1",
+        &expect![[r#"
         --- messages
         cut.cbor is open and was not replayed
           try: --prefix to replay its good start, or theater-replay verify cut.cbor
         --- exit 3
-    "#]]);
+    "#]],
+    );
     let line = format!("fork cut.cbor --prefix --at {} --set result=1", at - 1);
-    stage.check(&line, &expect![[r#"
+    stage.check(
+        &line,
+        &expect![[r#"
         --- messages
         error: event 18 of cut.cbor was never answered, so there is nothing to change
           try: theater-replay show cut.cbor --filter 'kind = import-return'
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }

@@ -11,33 +11,48 @@ const STEPS: [&str; 4] = ["step(1)", "step(2)", "step(3)", "step(4)"];
 #[test]
 fn the_same() {
     let stage = Stage::with("hello", &[]);
-    stage.check("run a.cbor --component hello.wasm", &expect![[r#"
+    stage.check(
+        "run a.cbor --component hello.wasm",
+        &expect![[r#"
         hello, world
         a.cbor: the same, 30 events
           head HASH@29, computed from what the component did
         --- exit 0
-    "#]]);
-    stage.check("run a.cbor --component hello.wasm --quiet --backend pulley", &expect![[r#"
+    "#]],
+    );
+    stage.check(
+        "run a.cbor --component hello.wasm --quiet --backend pulley",
+        &expect![[r#"
         a.cbor: the same, 30 events
           head HASH@29, computed from what the component did
         --- exit 0
-    "#]]);
-    stage.check("run a.cbor --component hello.wasm --to 10", &expect![[r#"
+    "#]],
+    );
+    stage.check(
+        "run a.cbor --component hello.wasm --to 10",
+        &expect![[r#"
         a.cbor: the same up to event 9
         --- exit 0
-    "#]]);
-    stage.check("run a.cbor --component hello.wasm --quiet --to 1000", &expect![[r#"
+    "#]],
+    );
+    stage.check(
+        "run a.cbor --component hello.wasm --quiet --to 1000",
+        &expect![[r#"
         a.cbor: the same, 30 events
           head HASH@29, computed from what the component did
           the chain ends before event 1000
         --- exit 0
-    "#]]);
-    stage.check("run a.cbor --to 0", &expect![[r#"
+    "#]],
+    );
+    stage.check(
+        "run a.cbor --to 0",
+        &expect![[r#"
         --- messages
         error: --to 0 leaves nothing to replay, because event 0 is the header
           try: name the event before which to stop
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -46,43 +61,58 @@ fn a_component_is_found_by_its_digest() {
     stage.write("a.cbor", &record("clocks", &[], true));
     assert_eq!(stage.run("run a.cbor").status.code(), Some(0));
     stage.write("b.cbor", &record("fetch", &[], false));
-    stage.check("run b.cbor", &expect![[r#"
+    stage.check(
+        "run b.cbor",
+        &expect![[r#"
         --- messages
         error: the component HASH is neither in the chain nor in the store
           try: name its file: theater-replay run b.cbor --component FILE
         --- exit 2
-    "#]]);
+    "#]],
+    );
     stage.write("no.wasm", b"nothing");
-    stage.check("run b.cbor --component no.wasm", &expect![[r#"
+    stage.check(
+        "run b.cbor --component no.wasm",
+        &expect![[r#"
         --- messages
         error: no.wasm is not WebAssembly: its first bytes are not a module's or a component's
           try: build the component first, and name the .wasm file
         --- exit 2
-    "#]]);
-    stage.check("run b.cbor --component missing.wasm", &expect![[r#"
+    "#]],
+    );
+    stage.check(
+        "run b.cbor --component missing.wasm",
+        &expect![[r#"
         --- messages
         error: there is no file missing.wasm
           try: check the spelling, or look with ls
         --- exit 2
-    "#]]);
-    stage.check("run b.cbor --component .", &expect![[r#"
+    "#]],
+    );
+    stage.check(
+        "run b.cbor --component .",
+        &expect![[r#"
         --- messages
         error: . is a directory, not a component
           try: name a file in it: ls .
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_packed_chain() {
     let stage = Stage::with("hello", &[]);
     stage.run("pack a.cbor -o a.zst");
-    stage.check("run a.zst --component hello.wasm", &expect![[r#"
+    stage.check(
+        "run a.zst --component hello.wasm",
+        &expect![[r#"
         hello, world
         a.zst: the same, 30 events
           head HASH@29, computed from what the component did
         --- exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 fn diverges(mutant: &str, expected: &Expect) {
@@ -93,7 +123,9 @@ fn diverges(mutant: &str, expected: &Expect) {
 
 #[test]
 fn other_arguments() {
-    diverges("mutant-changed-argument", &expect![[r#"
+    diverges(
+        "mutant-changed-argument",
+        &expect![[r#"
         a.cbor: diverged at event 54: the component passes other arguments
           this is component HASH,
           another build than HASH, which was recorded
@@ -111,12 +143,15 @@ fn other_arguments() {
             theater:mutants/steps#step at OFFSET
           next: theater-replay show a.cbor --from 50 --to 58
         --- exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn another_function() {
-    diverges("mutant-other-callee", &expect![[r#"
+    diverges(
+        "mutant-other-callee",
+        &expect![[r#"
         a.cbor: diverged at event 52: the component calls another function
           this is component HASH,
           another build than HASH, which was recorded
@@ -128,12 +163,15 @@ fn another_function() {
             theater:mutants/steps#step at OFFSET
           next: theater-replay show a.cbor --from 48 --to 56
         --- exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn swapped_calls() {
-    diverges("mutant-swapped-calls", &expect![[r#"
+    diverges(
+        "mutant-swapped-calls",
+        &expect![[r#"
         a.cbor: diverged at event 44: the component calls another function
           this is component HASH,
           another build than HASH, which was recorded
@@ -146,12 +184,15 @@ fn swapped_calls() {
             theater:mutants/steps#step at OFFSET
           next: theater-replay show a.cbor --from 40 --to 48
         --- exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_extra_call() {
-    diverges("mutant-extra-call", &expect![[r#"
+    diverges(
+        "mutant-extra-call",
+        &expect![[r#"
         a.cbor: diverged at event 52: the component makes a call that was not recorded
           this is component HASH,
           another build than HASH, which was recorded
@@ -163,12 +204,15 @@ fn an_extra_call() {
             theater:mutants/steps#step at OFFSET
           next: theater-replay show a.cbor --from 48 --to 56
         --- exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_missing_call() {
-    diverges("mutant-missing-call", &expect![[r#"
+    diverges(
+        "mutant-missing-call",
+        &expect![[r#"
         a.cbor: diverged at event 52: the component leaves out a recorded call
           this is component HASH,
           another build than HASH, which was recorded
@@ -182,12 +226,15 @@ fn a_missing_call() {
             theater:mutants/steps#step at OFFSET
           next: theater-replay show a.cbor --from 48 --to 56
         --- exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn another_return() {
-    diverges("mutant-other-result", &expect![[r#"
+    diverges(
+        "mutant-other-result",
+        &expect![[r#"
         a.cbor: diverged at event 57: the component returns another value
           this is component HASH,
           another build than HASH, which was recorded
@@ -201,7 +248,8 @@ fn another_return() {
           after     58  => theater:mutants/steps step(n: 4)
           next: theater-replay show a.cbor --from 53 --to 61
         --- exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -218,13 +266,16 @@ fn chains_that_are_not_good() {
           try: --prefix to replay its good start, or theater-replay verify damaged.cbor
         --- exit 1
     "#]]);
-    stage.check("run damaged.cbor --prefix --component hello.wasm", &expect![[r#"
+    stage.check(
+        "run damaged.cbor --prefix --component hello.wasm",
+        &expect![[r#"
         damaged.cbor: the same, 15 events
           head HASH@14, computed from what the component did
           there the component waits for wasi:io/streams@0.2.6#[method]output-stream.check-write
           the chain is damaged; this is about its good start only
         --- exit 0
-    "#]]);
+    "#]],
+    );
     stage.write("cut.cbor", &whole[..frame_of(&whole, 14).start + 7]);
     stage.check("run cut.cbor", &expect![[r#"
         --- messages
@@ -232,47 +283,62 @@ fn chains_that_are_not_good() {
           try: --prefix to replay its good start, or theater-replay verify cut.cbor
         --- exit 3
     "#]]);
-    stage.check("run cut.cbor --prefix --component hello.wasm", &expect![[r#"
+    stage.check(
+        "run cut.cbor --prefix --component hello.wasm",
+        &expect![[r#"
         cut.cbor: the same, 14 events
           head HASH@13, computed from what the component did
           there the component waits for wasi:io/streams@0.2.6#[method]output-stream.subscribe
           the chain is open; this is about its good start only
         --- exit 0
-    "#]]);
+    "#]],
+    );
     stage.write("open.cbor", &open());
-    stage.check("run open.cbor --prefix", &expect![[r#"
+    stage.check(
+        "run open.cbor --prefix",
+        &expect![[r#"
         --- messages
         error: open.cbor names no component, so there is nothing to replay
           try: replay a chain that theater run has recorded
         --- exit 2
-    "#]]);
+    "#]],
+    );
     stage.write("text.cbor", &[b'a'; 4000]);
-    stage.check("run text.cbor", &expect![[r#"
+    stage.check(
+        "run text.cbor",
+        &expect![[r#"
         --- messages
         error: cannot check text.cbor: not a chain: neither the magic nor any record was found
           try: name a file that theater has recorded
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_replay_is_no_recording() {
     let stage = Stage::with("hello", &[]);
     stage.run("run a.cbor --component hello.wasm --quiet --out b.cbor");
-    stage.check("run b.cbor --component hello.wasm", &expect![[r#"
+    stage.check(
+        "run b.cbor --component hello.wasm",
+        &expect![[r#"
         --- messages
         b.cbor is what a replay did, not a recording, and was not replayed
           try: replay the chain that it was made from
         --- exit 1
-    "#]]);
+    "#]],
+    );
     let output = stage.run("run b.cbor --component hello.wasm --prefix");
     assert_eq!(output.status.code(), Some(1));
-    stage.check("run a.cbor --component hello.wasm --out b.cbor", &expect![[r#"
+    stage.check(
+        "run a.cbor --component hello.wasm --out b.cbor",
+        &expect![[r#"
         --- messages
         error: b.cbor exists already
           try: name another file with --out
         --- exit 2
-    "#]]);
+    "#]],
+    );
     assert_eq!(stage.run("run a.cbor --component no.wasm --out c.cbor").status.code(), Some(2));
     assert!(!stage.exists("c.cbor"));
 }
