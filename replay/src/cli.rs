@@ -11,6 +11,7 @@ use theater_runtime::escape::visible;
 use crate::exit::{self, Exit};
 use crate::ui::{ColourChoice, Ui};
 
+mod diff;
 mod fork;
 mod keygen;
 mod pack;
@@ -40,6 +41,7 @@ struct Cli {
 enum Command {
     Show(show::Args),
     Stat(stat::Args),
+    Diff(diff::Args),
     Verify(verify::Args),
     Prove(prove::Args),
     Redact(redact::Args),
@@ -55,6 +57,7 @@ fn run(command: &Command, ui: &mut Ui) -> anyhow::Result<Exit> {
     match command {
         Command::Show(args) => show::run(args, ui),
         Command::Stat(args) => stat::run(args, ui),
+        Command::Diff(args) => diff::run(args, ui),
         Command::Verify(args) => verify::run(args, ui),
         Command::Prove(args) => prove::run(args, ui),
         Command::Redact(args) => redact::run(args, ui),

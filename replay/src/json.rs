@@ -63,7 +63,8 @@ impl Serialize for EntryJson<'_> {
     }
 }
 
-struct TreeJson<'a>(&'a Tree, &'a Previews);
+/// A value.
+pub(crate) struct TreeJson<'a>(pub(crate) &'a Tree, pub(crate) &'a Previews);
 
 impl Serialize for TreeJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

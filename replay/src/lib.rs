@@ -7,6 +7,7 @@
 
 mod amount;
 mod cli;
+mod comparison;
 mod damage;
 mod diag;
 mod divergence;
@@ -25,6 +26,7 @@ mod redact;
 mod render;
 mod replay;
 mod set;
+mod side;
 mod story;
 mod synthetic;
 mod tally;

@@ -221,7 +221,7 @@ impl Renderer<'_> {
 }
 
 /// Whether the bytes are text that was meant to be read.
-fn is_readable(text: &str) -> bool {
+pub(crate) fn is_readable(text: &str) -> bool {
     !text.is_empty() && !text.chars().any(|char| char.is_control() && !char.is_whitespace())
 }
 

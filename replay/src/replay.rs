@@ -24,7 +24,7 @@ use crate::{findings, json};
 /// A chain that can be replayed, or why it cannot.
 pub(crate) enum Ready {
     /// It was found good, or its start was and that is enough.
-    Good(VerifiedChain, Verdict),
+    Good(Box<VerifiedChain>, Verdict),
     /// It is damaged, open or synthetic.
     NotGood(Box<Report>),
 }
@@ -48,7 +48,7 @@ pub(crate) fn check(path: &Path, prefix: bool, ui: &Ui) -> anyhow::Result<Ready>
         false => checked.whole(),
     };
     Ok(match chain {
-        Ok(chain) => Ready::Good(chain, verdict),
+        Ok(chain) => Ready::Good(Box::new(chain), verdict),
         Err(report) => Ready::NotGood(report),
     })
 }

@@ -67,7 +67,7 @@ where
     let parsed = command().try_get_matches_from(args).and_then(|m| Cli::from_arg_matches(&m));
     let outcome = match parsed {
         Ok(cli) => match cli.command {
-            Command::Run(args) => run::run(*args, out, err),
+            Command::Run(args) => run::run(&args, out, err),
         },
         Err(usage) => return show_usage(&usage, out, err),
     };

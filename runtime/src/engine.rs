@@ -165,7 +165,7 @@ const HOST_STACK_BYTES: usize = 4 << 20;
 pub(crate) const STACK_BYTES_MAX: u64 = 1 << 28;
 
 /// Everything a component could observe is pinned here, each for the reason beside it.
-fn deterministic() -> Config {
+pub(crate) fn deterministic() -> Config {
     let mut config = Config::new();
     // Which NaN an operation gives differs between processors.
     config.cranelift_nan_canonicalization(true);

@@ -6,6 +6,7 @@
 
 mod chains;
 mod damage;
+mod diff;
 mod filter;
 mod follow;
 mod fork;
@@ -19,6 +20,7 @@ mod redact;
 mod run;
 mod scene;
 mod schema;
+mod shop;
 mod show;
 mod stat;
 mod trouble;

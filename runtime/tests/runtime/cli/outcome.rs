@@ -55,7 +55,13 @@ fn what_exports_return_is_printed() {
     "#]],
     );
     let refused = ["ledger.wasm", "--chain", "none", "--invoke", "add(\"nobody\", 5)"];
-    scene.check(&refused, &expect![""]);
+    scene.check(
+        &refused,
+        &expect![[r#"
+        err(unknown("nobody"))
+        --- exit 1
+    "#]],
+    );
 }
 
 #[test]

@@ -66,7 +66,14 @@ fn calls_that_cannot_be_made() {
         --- exit 2
     "#]],
     );
-    check("close(1)", expect![""]);
+    check(
+        "close(1)",
+        expect![[r#"
+        --- messages
+        error: --invoke 'close(1)': expected `)` after no arguments at column 7, found 1
+        --- exit 2
+    "#]],
+    );
     check(
         "",
         expect![[r#"
