@@ -17,6 +17,7 @@ fn guests_in_python_are_replayed() {
     greets("greeter-python", "Python");
 }
 
+#[allow(clippy::print_stdout, reason = "who reads the test's output should see what was left out")]
 fn greets(guest: &str, language: &str) {
     let Some(guests) = std::env::var_os("THEATER_GUESTS").map(PathBuf::from) else {
         println!("left out: THEATER_GUESTS names no folder with {guest}.wasm");
