@@ -144,6 +144,15 @@ fn answers_that_cannot_be_given() {
         --- exit 2
     "#]],
     );
+}
+
+#[test]
+fn paths_that_lead_nowhere() {
+    let stage = Stage::with("hello", &[]);
+    let at = returned(&stage, CHECK);
+    let check = |rest: &str, expected| {
+        stage.check(&format!("fork a.cbor --component hello.wasm --at {at} {rest}"), &expected);
+    };
     check(
         "--set result.err=1",
         expect![[r#"

@@ -5,7 +5,7 @@ use expect_test::expect;
 use super::Scene;
 
 #[test]
-fn calls_that_cannot_be_made() {
+fn functions_that_do_not_exist() {
     let scene = Scene::with(&["ledger"]);
     let check = |call: &str, expected| {
         scene.check(&["ledger.wasm", "--chain", "a.cbor", "--invoke", call], &expected);
@@ -34,6 +34,15 @@ fn calls_that_cannot_be_made() {
         --- exit 2
     "#]],
     );
+    assert!(!scene.exists("a.cbor"));
+}
+
+#[test]
+fn calls_with_wrong_arguments() {
+    let scene = Scene::with(&["ledger"]);
+    let check = |call: &str, expected| {
+        scene.check(&["ledger.wasm", "--chain", "a.cbor", "--invoke", call], &expected);
+    };
     check(
         "balance",
         expect![[r#"
