@@ -104,7 +104,7 @@ fn put(
         return parsed.map_err(|error| anyhow!("cannot set {}: {error}", change.path));
     };
     let parts = parts(&value, resolved);
-    let missing = || anyhow!("{} leads nowhere: {step} is not in {parts}", change.path);
+    let missing = || anyhow!("{} leads nowhere: there is no {step} in {parts}", change.path);
     Ok(match (value, resolved, step) {
         (Value::Record(mut fields), Type::Record(names), Step::Name(name)) => {
             let at = names.iter().position(|(known, _)| known == name).ok_or_else(missing)?;

@@ -8,13 +8,16 @@ use theater_record::{Event, Lifecycle, TypeTable, Value};
 use theater_runtime::escape::plain;
 use theater_runtime::{Crossing, Frame};
 
-use crate::divergence::{Divergence, path, sides};
+use crate::divergence::{Divergence, DivergenceKind, path, sides};
 use crate::entry::Lexicon;
 use crate::json::{EntryJson, to_value};
 use crate::line::{Naming, Style};
 use crate::render::{self, Limits, Previews};
 use crate::tree::Tree;
 use crate::ui::Paint;
+
+/// What is shown of bytes that end where they part.
+const ENDS: &str = "nothing, it ends there";
 
 /// How many bytes of a long string or list are shown around the first difference.
 const EXCERPT_BYTES: usize = 24;
@@ -58,6 +61,8 @@ pub(crate) enum Label {
     Before,
     /// What was recorded.
     Expected,
+    /// What the host answered.
+    Recorded,
     /// What was put in its place.
     Instead,
     /// What the component did.
@@ -74,6 +79,7 @@ pub(crate) fn rows(rows: &[Row], paint: Paint) -> Vec<String> {
         let label = match label {
             Label::Before => paint.dim("before").to_string() + "  ",
             Label::Expected => paint.good("expected").to_string(),
+            Label::Recorded => paint.good("recorded").to_string(),
             Label::Instead => paint.warn("instead").to_string() + " ",
             Label::Actual => paint.bad("actual").to_string() + "  ",
             Label::After => paint.dim("after").to_string() + "   ",
@@ -86,16 +92,21 @@ pub(crate) fn rows(rows: &[Row], paint: Paint) -> Vec<String> {
 /// The crossings around a divergence.
 fn around(divergence: &Divergence, paint: Paint) -> Vec<Row> {
     let mut rows = Vec::new();
+    // There the calls look alike; what differs is how the two describe what is called.
+    let tell = match divergence.kind {
+        DivergenceKind::OtherSignature => |crossing: &Crossing, _: Paint| signature(crossing),
+        _ => brief,
+    };
     if let Some((seq, before)) = &divergence.before {
         rows.push((Label::Before, Some(*seq), brief(before, paint)));
     }
     let expected = match &divergence.expected {
-        Some(expected) => (Some(divergence.seq), brief(expected, paint)),
+        Some(expected) => (Some(divergence.seq), tell(expected, paint)),
         None => (None, "nothing: the recording ends here".to_owned()),
     };
     rows.push((Label::Expected, expected.0, expected.1));
     let actual = match &divergence.actual {
-        Some(actual) => brief(actual, paint),
+        Some(actual) => tell(actual, paint),
         None => "the component does not export that function".to_owned(),
     };
     rows.push((Label::Actual, None, actual));
@@ -146,6 +157,16 @@ pub(crate) fn brief(crossing: &Crossing, paint: Paint) -> String {
     style.text(&entry, 0, Naming::Full)
 }
 
+/// How a function is described.
+fn signature(crossing: &Crossing) -> String {
+    let Some(function) = &crossing.function else { return String::new() };
+    let params = render::named(&function.params, &crossing.types);
+    let results: Vec<_> =
+        function.results.iter().map(|ty| render::ty(ty, &crossing.types)).collect();
+    let arrow = if results.is_empty() { "" } else { " -> " };
+    plain(&format!("{}({params}){arrow}{}", function.name, results.join(", ")))
+}
+
 fn byte_of(difference: &theater_diff::Difference) -> Option<u64> {
     match &difference.change {
         theater_diff::Change::Bytes { equal_start, .. } => *equal_start,
@@ -168,6 +189,12 @@ fn texts(divergence: &Divergence, difference: &theater_diff::Difference) -> (Str
 }
 
 fn shown(typed: &Typed, types: &TypeTable, start: Option<u64>) -> String {
+    let is_empty = |bytes: &[u8]| start.is_some_and(|start| excerpt(bytes, start).is_empty());
+    match &typed.value {
+        Value::Bytes(bytes) if is_empty(bytes) => return ENDS.to_owned(),
+        Value::String(text) if is_empty(text.as_bytes()) => return ENDS.to_owned(),
+        _ => {}
+    }
     let value = match (&typed.value, start) {
         (Value::Bytes(bytes), Some(start)) => Value::Bytes(excerpt(bytes, start).to_vec()),
         (Value::String(text), Some(start)) => {

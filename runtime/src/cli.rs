@@ -32,7 +32,7 @@ Exit status:
   0  the component came to its end
   1  it failed: it trapped, hit a limit, or returned an error
   2  it could not be run or recorded: wrong usage, not a component, unwritable chain
-  A program that exits with another status passes it on.";
+  Another status is the component's own; most can only end with 0 or 1.";
 
 /// How the program ends. Scripts rely on these numbers; they do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

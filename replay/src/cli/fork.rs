@@ -215,7 +215,7 @@ fn report(
     let paint = ui.paint();
     let shown = visible(&args.chain.display().to_string());
     writeln!(ui.out, "{shown}: what if event {changed} had another answer")?;
-    let recorded = (Label::Expected, Some(changed), story::brief(&answer.recorded(), paint));
+    let recorded = (Label::Recorded, Some(changed), story::brief(&answer.recorded(), paint));
     let instead = (Label::Instead, None, story::brief(instead, paint));
     write!(ui.out, "{}", story::indented(&story::rows(&[recorded, instead], paint)))?;
     match divergence {

@@ -26,7 +26,7 @@ use crate::world::{Function, World};
 
 const EXAMPLES: &str = "\
 Examples:
-  theater run hello.wasm                                   a program; its chain is hello-TIME.chain.cbor
+  theater run hello.wasm                                   leaves hello-TIME.chain.cbor
   theater run filter.wasm --stdin notes.txt -- --upper     with input and arguments
   theater run walk.wasm --dir ./photos::/photos:ro         may read ./photos as /photos
   theater run agent.wasm --http api.example.com --sign identity.key
@@ -53,7 +53,7 @@ pub(super) struct Args {
     invoke: Vec<String>,
     /// Where to write the chain, which must not exist; `none` or `-` for nowhere [default:
     /// NAME-TIME.chain.cbor].
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Chain", long, value_name = "FILE")]
     chain: Option<PathBuf>,
     /// The actor's name [default: the name of the component's file].
     #[arg(long)]
@@ -63,20 +63,20 @@ pub(super) struct Args {
     #[command(flatten)]
     limits: LimitArgs,
     /// Sign the chain with this identity key; see `theater-replay keygen`.
-    #[arg(long, value_name = "KEY")]
+    #[arg(help_heading = "Chain", long, value_name = "KEY")]
     sign: Option<PathBuf>,
     /// Make each call with effects durable before the host acts.
-    #[arg(long)]
+    #[arg(help_heading = "Chain", long)]
     durable: bool,
     /// Carry the component inside the chain.
-    #[arg(long)]
+    #[arg(help_heading = "Chain", long)]
     embed: bool,
     /// Leave the chain open at the end, so that the actor can be resumed.
-    #[arg(long)]
+    #[arg(help_heading = "Chain", long)]
     pause: bool,
     /// Bring the actor of this chain back by replay, and go on: what follows is appended. Limits
     /// are those of the chain; what is granted is granted anew.
-    #[arg(long, value_name = "CHAIN", conflicts_with_all = ["chain", "name", "embed", "fuel", "timeout_fuel", "max_memory", "max_stack"])]
+    #[arg(help_heading = "Chain", long, value_name = "CHAIN", conflicts_with_all = ["chain", "name", "embed", "fuel", "timeout_fuel", "max_memory", "max_stack"])]
     resume: Option<PathBuf>,
 }
 

@@ -483,7 +483,5 @@ fn arguments_are_counted_and_found_in_the_whole_text() {
     assert_eq!(error("1f(1)"), "expected the name of a function at column 1, found 1f");
     assert_eq!(error("f(// one\n  x)"), "expected u32 at line 2, column 3, found x");
     let nothing = Invocation::parse("f(1)").unwrap().args(&[], &table()).unwrap_err();
-    assert_eq!(nothing.to_string(), {
-        "expected `)`, because the function takes no arguments at column 3, found 1"
-    });
+    assert_eq!(nothing.to_string(), { "expected `)` after no arguments at column 3, found 1" });
 }

@@ -17,9 +17,33 @@ const FOREIGN: &[u8] = b"\0asm\x01\0\0\0\
 #[test]
 fn no_file() {
     let scene = Scene::with(&[]);
-    scene.check(&["hello.wasm"], &expect![""]);
-    scene.check(&["."], &expect![""]);
-    scene.check(&["evil\u{1b}[2J.wasm"], &expect![""]);
+    scene.check(
+        &["hello.wasm"],
+        &expect![[r#"
+        --- messages
+        error: there is no file hello.wasm
+          try: check the spelling, or look with ls
+        --- exit 2
+    "#]],
+    );
+    scene.check(
+        &["."],
+        &expect![[r#"
+        --- messages
+        error: . is a directory, not a component
+          try: name a file in it: ls .
+        --- exit 2
+    "#]],
+    );
+    scene.check(
+        &["evil\u{1b}[2J.wasm"],
+        &expect![[r#"
+        --- messages
+        error: there is no file evil\u{1b}[2J.wasm
+          try: check the spelling, or look with ls
+        --- exit 2
+    "#]],
+    );
 }
 
 #[test]
@@ -27,8 +51,24 @@ fn no_webassembly() {
     let scene = Scene::with(&[]);
     scene.write("empty.wasm", b"");
     scene.write("text.wasm", b"Dear diary, nothing was compiled today.");
-    scene.check(&["empty.wasm"], &expect![""]);
-    scene.check(&["text.wasm"], &expect![""]);
+    scene.check(
+        &["empty.wasm"],
+        &expect![[r#"
+        --- messages
+        error: empty.wasm is not WebAssembly: its first bytes are not a module's or a component's
+          try: build the component first, and name the .wasm file
+        --- exit 2
+    "#]],
+    );
+    scene.check(
+        &["text.wasm"],
+        &expect![[r#"
+        --- messages
+        error: text.wasm is not WebAssembly: its first bytes are not a module's or a component's
+          try: build the component first, and name the .wasm file
+        --- exit 2
+    "#]],
+    );
 }
 
 #[cfg(unix)]
@@ -43,34 +83,85 @@ fn cut_off() {
     let scene = Scene::with(&[]);
     scene.write("component.wasm", &component("hello")[..5000]);
     scene.write("module.wasm", &component("hello-preview1")[..5000]);
-    scene.check(&["component.wasm"], &expect![""]);
-    scene.check(&["module.wasm"], &expect![""]);
+    scene.check(
+        &["component.wasm"],
+        &expect![[r#"
+        --- messages
+        error: component.wasm is not a valid component: unexpected end-of-file (at offset 0x1342)
+          try: build it again: it was cut off or altered, or it is newer than this program
+        --- exit 2
+    "#]],
+    );
+    scene.check(
+        &["module.wasm"],
+        &expect![[r#"
+        --- messages
+        error: module.wasm is not a valid component: unexpected end-of-file (at offset 0x1117)
+          try: build it again: it was cut off or altered, or it is newer than this program
+        --- exit 2
+    "#]],
+    );
 }
 
 #[test]
 fn nothing_to_call() {
     let scene = Scene::with(&["ledger"]);
     scene.write("module.wasm", &component("hello-preview1")[..8]);
-    scene.check(&["module.wasm"], &expect![""]);
-    scene.check(&["ledger.wasm"], &expect![""]);
+    scene.check(
+        &["module.wasm"],
+        &expect![[r#"
+        --- messages
+        error: module.wasm exports no function, so there is nothing to call
+          try: build it as a program, which exports wasi:cli/run, or export a function
+        --- exit 2
+    "#]],
+    );
+    scene.check(&["ledger.wasm"], &expect![[r#"
+        --- messages
+        error: ledger.wasm is no program: it does not export wasi:cli/run
+          try: call what it exports with --invoke: theater:ledger/accounts#open, theater:ledger/accounts#add, theater:ledger/accounts#transfer, theater:ledger/accounts#balance, theater:ledger/accounts#history, theater:ledger/accounts#statement, theater:ledger/accounts#close
+        --- exit 2
+    "#]]);
 }
 
 #[test]
 fn imports_that_nobody_provides() {
     let scene = Scene::with(&["unknown-import"]);
     scene.write("foreign.wasm", FOREIGN);
-    scene.check(&["foreign.wasm", "--chain", "a.cbor"], &expect![""]);
+    scene.check(&["foreign.wasm", "--chain", "a.cbor"], &expect![[r#"
+        --- messages
+        error: foreign.wasm cannot be made a component: the core module imports more than WASI preview 1 has: env#foo
+          try: build it as a component, for instance for the target wasm32-wasip2
+        --- exit 2
+    "#]]);
     let args = ["unknown-import.wasm", "--invoke", "ask(1)", "--chain", "a.cbor"];
-    scene.check(&args, &expect![""]);
+    scene.check(&args, &expect![[r#"
+        --- messages
+        error: unknown-import.wasm cannot be run: the component imports what nobody here provides: theater:refused/nowhere
+          try: build it for WASI 0.2; theater provides cli, clocks, random, io, filesystem, sockets and http
+        --- exit 2
+    "#]]);
     assert!(!scene.exists("a.cbor"));
 }
 
 #[test]
 fn asynchronous_components() {
     let scene = Scene::with(&["async-export", "async-import", "stream-import"]);
-    scene.check(&["async-export.wasm"], &expect![""]);
-    scene.check(&["async-import.wasm"], &expect![""]);
-    scene.check(&["stream-import.wasm"], &expect![""]);
+    scene.check(&["async-export.wasm"], &expect![[r#"
+        --- messages
+        error: async-export.wasm cannot be run: the component is asynchronous, and only synchronous ones can be recorded: async func theater:refused/waiting#wait
+        --- exit 2
+    "#]]);
+    scene.check(&["async-import.wasm"], &expect![[r#"
+        --- messages
+        error: async-import.wasm cannot be run: the component is asynchronous, and only synchronous ones can be recorded: async func theater:refused/waiting#wait
+        --- exit 2
+    "#]]);
+    scene.check(&["stream-import.wasm"], &expect![[r#"
+        --- messages
+        error: stream-import.wasm cannot be run: the component is asynchronous, and only synchronous ones can be recorded: stream in theater:refused/flowing#pour, future in theater:refused/flowing#ask
+        --- exit 2
+    "#]]);
 }
 
 proptest! {

@@ -8,14 +8,28 @@ use super::Scene;
 #[test]
 fn a_program_leaves_a_chain() {
     let scene = Scene::with(&["hello"]);
-    scene.check(&["hello.wasm", "--chain", "a.cbor"], &expect![""]);
+    scene.check(
+        &["hello.wasm", "--chain", "a.cbor"],
+        &expect![[r#"
+        hello, world
+        --- messages
+        chain: a.cbor
+        --- exit 0
+    "#]],
+    );
     assert_eq!(scene.verify("a.cbor").verdict(), Verdict::Complete);
 }
 
 #[test]
 fn a_core_module_is_a_program_too() {
     let scene = Scene::with(&["hello-preview1"]);
-    scene.check(&["hello-preview1.wasm", "--chain", "none"], &expect![""]);
+    scene.check(
+        &["hello-preview1.wasm", "--chain", "none"],
+        &expect![[r#"
+        hello, world
+        --- exit 0
+    "#]],
+    );
 }
 
 #[test]
@@ -32,26 +46,79 @@ fn chains_are_named_after_actors() {
 fn what_exports_return_is_printed() {
     let scene = Scene::with(&["ledger"]);
     let calls = ["--invoke", "open(\"ann\")", "--invoke", "balance(\"ann\")"];
-    scene.check(&[&["ledger.wasm", "--chain", "none"], &calls[..]].concat(), &expect![""]);
-    let args = ["ledger.wasm", "--chain", "none", "--invoke", "close(\"nobody\")"];
-    scene.check(&args, &expect![""]);
+    scene.check(
+        &[&["ledger.wasm", "--chain", "none"], &calls[..]].concat(),
+        &expect![[r#"
+        ok
+        some(0)
+        --- exit 0
+    "#]],
+    );
+    let refused = ["ledger.wasm", "--chain", "none", "--invoke", "add(\"nobody\", 5)"];
+    scene.check(
+        &refused,
+        &expect![[r#"
+        err(unknown("nobody"))
+        --- exit 1
+    "#]],
+    );
 }
 
 #[test]
-fn a_status_is_passed_on() {
+fn a_program_ends_well_or_not() {
     let scene = Scene::with(&["exit"]);
-    scene.check(&["exit.wasm", "--chain", "none", "--", "0"], &expect![""]);
-    scene.check(&["exit.wasm", "--chain", "none", "--", "7"], &expect![""]);
+    scene.check(
+        &["exit.wasm", "--chain", "none", "--", "0"],
+        &expect![[r#"
+        about to exit with 0
+        --- exit 0
+    "#]],
+    );
+    scene.check(
+        &["exit.wasm", "--chain", "none", "--", "7"],
+        &expect![[r#"
+        about to exit with 7
+        --- exit 1
+    "#]],
+    );
 }
 
 #[test]
 fn failures_are_named() {
     let scene = Scene::with(&["panic", "hello", "spin"]);
-    scene.check(&["panic.wasm", "--chain", "a.cbor"], &expect![""]);
+    scene.check(
+        &["panic.wasm", "--chain", "a.cbor"],
+        &expect![[r#"
+        about to panic
+        --- messages
+
+        thread 'main' (1) panicked at commands/src/bin/panic.rs:6:5:
+        as asked
+        note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
+        chain: a.cbor
+        the component failed: unreachable
+        --- exit 1
+    "#]],
+    );
     assert_eq!(scene.verify("a.cbor").verdict(), Verdict::Complete);
-    scene.check(&["hello.wasm", "--chain", "none", "--max-memory", "0"], &expect![""]);
+    scene.check(
+        &["hello.wasm", "--chain", "none", "--max-memory", "0"],
+        &expect![[r#"
+        --- messages
+        the component failed: memory-limit: memory minimum size of 17 pages exceeds memory limits
+        --- exit 1
+    "#]],
+    );
     let fuel = ["spin.wasm", "--chain", "none", "--timeout-fuel", "5000000"];
-    scene.check(&fuel, &expect![""]);
+    scene.check(
+        &fuel,
+        &expect![[r#"
+        about to spin
+        --- messages
+        the component failed: out-of-fuel
+        --- exit 1
+    "#]],
+    );
 }
 
 #[test]
