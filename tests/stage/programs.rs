@@ -71,6 +71,6 @@ fn in_a_process_of_its_own() {
         std::io::stderr().write_all(complained.as_bytes()).unwrap();
         format!("{exit:?}")
     };
-    write!(out, "{END}{exit}\n").unwrap();
+    writeln!(out, "{END}{exit}").unwrap();
     out.flush().unwrap();
 }
