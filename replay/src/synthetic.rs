@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use theater_record::{About, CheckpointPolicy, Clock, Options, Recorder, Seed};
 use theater_verify::VerifiedChain;
 
-use crate::cli::advised;
+use theater_runtime::complaint::advised;
 
 /// A file that is removed again unless it is kept.
 pub(crate) struct OutFile {

@@ -9,7 +9,7 @@ use theater_record::{Decoder, Encoder};
 use wasmtime::component::{Func, ResourceAny, ResourceDynamic, Type, Val};
 use wasmtime::{AsContextMut, Result, StoreContextMut, bail, format_err};
 
-use crate::codec::Callee;
+use crate::codec::{self, Callee};
 use crate::handles::{self, Passing};
 
 /// Makes a component's function callable.
@@ -155,7 +155,7 @@ fn encode_tuple<T: 'static>(
 ) -> Result<()> {
     let types = types.collect::<Vec<_>>();
     if let (Some(_), [Val::U32(index)]) = (passing(&types), items) {
-        out.uint(handles::from_lifter(*index).into());
+        out.uint(handles::from_lifter(*index)?.into());
         return Ok(());
     }
     out.array(items.len());
@@ -199,19 +199,7 @@ fn decode<T: 'static>(
         Type::String => Val::String(input.text()?.to_owned()),
         Type::List(ty) => Val::List(decode_items(cx, &ty.ty(), input)?),
         Type::FixedLengthList(ty) => Val::FixedLengthList(decode_items(cx, &ty.ty(), input)?),
-        Type::Tuple(ty) => {
-            let types = ty.types().collect::<Vec<_>>();
-            if let Some(passing) = passing(&types) {
-                let index = handles::to_lifter(input.uint_as()?, passing)?;
-                let handle = match passing {
-                    Passing::Own => Val::U32(index),
-                    Passing::Borrow => Val::S32(index.cast_signed()),
-                };
-                return Ok(Val::Tuple(vec![handle]));
-            }
-            input.array_of(types.len())?;
-            Val::Tuple(types.iter().map(|ty| decode(cx, ty, input)).collect::<Result<_>>()?)
-        }
+        Type::Tuple(ty) => Val::Tuple(decode_tuple(cx, ty.types(), input)?),
         Type::Record(ty) => {
             input.array_of(ty.fields().len())?;
             let fields =
@@ -245,6 +233,9 @@ fn decode<T: 'static>(
         }
         Type::Flags(ty) => {
             let bits = input.uint()?;
+            if bits & !codec::mask(ty.names().len()) != 0 {
+                bail!("flags {bits:#x} have a bit that their type does not");
+            }
             let set = ty.names().enumerate().filter(|(at, _)| bits >> at & 1 == 1);
             Val::Flags(set.map(|(_, name)| name.to_owned()).collect())
         }
@@ -262,6 +253,23 @@ fn decode<T: 'static>(
             bail!("asynchronous types cannot be replayed")
         }
     })
+}
+
+fn decode_tuple<T: 'static>(
+    cx: &mut StoreContextMut<'_, T>,
+    types: impl ExactSizeIterator<Item = Type>,
+    input: &mut Decoder<'_>,
+) -> Result<Vec<Val>> {
+    let types = types.collect::<Vec<_>>();
+    if let Some(passing) = passing(&types) {
+        let index = handles::to_lifter(input.uint_as()?, passing)?;
+        return Ok(vec![match passing {
+            Passing::Own => Val::U32(index),
+            Passing::Borrow => Val::S32(index.cast_signed()),
+        }]);
+    }
+    input.array_of(types.len())?;
+    types.iter().map(|ty| decode(cx, ty, input)).collect()
 }
 
 fn decode_items<T: 'static>(
@@ -302,7 +310,7 @@ fn number_of<T: 'static>(cx: &mut StoreContextMut<'_, T>, resource: ResourceAny)
     if handles::stub_payload(&resource.ty()).is_some() {
         return Ok(ResourceDynamic::try_from_resource_any(resource, cx)?.rep());
     }
-    Ok(handles::adopt(resource))
+    handles::adopt(resource)
 }
 
 fn resource<T: 'static>(
@@ -311,12 +319,12 @@ fn resource<T: 'static>(
     ty: &wasmtime::component::ResourceType,
     passing: Passing,
 ) -> Result<ResourceAny> {
+    handles::has_seen(id);
     match (handles::stub_payload(ty), passing) {
-        (Some(payload), Passing::Own) => {
+        // What is owned here is only lent where the function's type says so. A borrow could not be
+        // made here: it would have to end with a call that has not begun.
+        (Some(payload), Passing::Own | Passing::Borrow) => {
             ResourceDynamic::new_own(id, payload).try_into_resource_any(cx)
-        }
-        (Some(payload), Passing::Borrow) => {
-            ResourceDynamic::new_borrow(id, payload).try_into_resource_any(cx)
         }
         (None, Passing::Own) => handles::take_exported(id),
         (None, Passing::Borrow) => handles::exported(id),

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use theater_record::TrapCode;
 use wasmtime::component::__internal::{InterfaceType, LiftContext, LowerContext};
 use wasmtime::component::{Lift, Lower, ResourceAny, ResourceDynamic, ResourceType};
-use wasmtime::{Result, ValRaw, bail};
+use wasmtime::{Result, ValRaw, bail, format_err};
 
 use crate::trap::Failure;
 
@@ -78,11 +78,11 @@ pub(crate) fn host_handle(items: &[InterfaceType]) -> Option<Passing> {
 }
 
 /// Gives a number to a resource that the host handed out.
-pub(crate) fn from_lifter(index: u32) -> u32 {
+pub(crate) fn from_lifter(index: u32) -> Result<u32> {
     CURRENT.with_borrow_mut(|handles| {
-        let id = handles.give_number();
+        let id = handles.give_number()?;
         handles.host.insert(id, index);
-        id
+        Ok(id)
     })
 }
 
@@ -127,17 +127,26 @@ pub(crate) fn lift(cx: &mut LiftContext<'_>, ty: InterfaceType, index: u32) -> R
         return Ok(ResourceDynamic::linear_lift_from_flat(cx, ty, &raw)?.rep());
     }
     let resource = ResourceAny::linear_lift_from_flat(cx, ty, &raw)?;
-    Ok(adopt(resource))
+    adopt(resource)
+}
+
+/// Sees to it that a number which came from outside is not given out again.
+pub(crate) fn has_seen(id: u32) {
+    CURRENT.with_borrow_mut(|handles| handles.next = handles.next.max(id.saturating_add(1)));
 }
 
 /// Hands a resource to the component.
 pub(crate) fn lower<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, id: u32) -> Result<u32> {
     let payload = stub_payload(&cx.resource_type(table(ty)?));
-    CURRENT.with_borrow_mut(|handles| handles.next = handles.next.max(id.saturating_add(1)));
+    has_seen(id);
     let mut slot = crate::codec::Slot::new();
     match (payload, ty) {
-        (Some(payload), _) => {
+        (Some(payload), InterfaceType::Own(_)) => {
             ResourceDynamic::new_own(id, payload).linear_lower_to_flat(cx, ty, slot.get())?;
+        }
+        // One that is owned would stay in the engine's table for good.
+        (Some(payload), _) => {
+            ResourceDynamic::new_borrow(id, payload).linear_lower_to_flat(cx, ty, slot.get())?;
         }
         (None, InterfaceType::Own(_)) => {
             take_exported(id)?.linear_lower_to_flat(cx, ty, slot.get())?;
@@ -148,11 +157,11 @@ pub(crate) fn lower<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, id: u32)
 }
 
 /// Gives a number to a resource of the component's own.
-pub(crate) fn adopt(resource: ResourceAny) -> u32 {
+pub(crate) fn adopt(resource: ResourceAny) -> Result<u32> {
     CURRENT.with_borrow_mut(|handles| {
-        let id = handles.give_number();
+        let id = handles.give_number()?;
         handles.exported.insert(id, resource);
-        id
+        Ok(id)
     })
 }
 
@@ -168,10 +177,13 @@ impl Handles {
         self.next = other.next;
     }
 
-    fn give_number(&mut self) -> u32 {
+    fn give_number(&mut self) -> Result<u32> {
         let id = self.next;
-        self.next += 1;
-        id
+        // A chain may have named the last number there is.
+        self.next = id
+            .checked_add(1)
+            .ok_or_else(|| format_err!("there is no number left for another resource"))?;
+        Ok(id)
     }
 }
 

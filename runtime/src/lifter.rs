@@ -156,25 +156,32 @@ impl Mirror {
         mirrored
     }
 
+    /// What a type is another name for.
+    fn unaliased(&self, ty: &Type) -> Type {
+        match ty {
+            Type::Id(id) => match &self.resolve.types[*id].kind {
+                TypeDefKind::Type(original) => self.unaliased(original),
+                _ => *ty,
+            },
+            _ => *ty,
+        }
+    }
+
     fn kind(&mut self, kind: TypeDefKind) -> Type {
         match kind {
             TypeDefKind::Handle(Handle::Own(_)) => self.anonymous(single(Type::U32)),
             TypeDefKind::Handle(Handle::Borrow(_)) => self.anonymous(single(Type::S32)),
-            TypeDefKind::Tuple(tuple) => match tuple.types[..] {
-                // Would be taken for a handle.
-                [only @ (Type::U32 | Type::S32)] => self.named(TypeDefKind::Record(Record {
-                    fields: vec![Field {
-                        name: "only".to_owned(),
-                        ty: only,
-                        docs: Docs::default(),
-                        span: Span::default(),
-                    }],
-                })),
-                _ => {
-                    let types = tuple.types.iter().map(|ty| self.ty(ty)).collect();
-                    self.anonymous(TypeDefKind::Tuple(Tuple { types }))
+            TypeDefKind::Tuple(tuple) => {
+                let types = tuple.types.iter().map(|ty| self.unaliased(ty)).collect::<Vec<_>>();
+                match types[..] {
+                    // Would be taken for a handle.
+                    [only @ (Type::U32 | Type::S32)] => self.named(only_field(only)),
+                    _ => {
+                        let types = types.iter().map(|ty| self.ty(ty)).collect();
+                        self.anonymous(TypeDefKind::Tuple(Tuple { types }))
+                    }
                 }
-            },
+            }
             TypeDefKind::Record(record) => {
                 let fields = record.fields.into_iter();
                 let fields =
@@ -231,6 +238,11 @@ impl Mirror {
         self.resolve.worlds[self.world].imports.insert(WorldKey::Name(name), item);
         Type::Id(id)
     }
+}
+
+fn only_field(ty: Type) -> TypeDefKind {
+    let (docs, span) = (Docs::default(), Span::default());
+    TypeDefKind::Record(Record { fields: vec![Field { name: "only".to_owned(), ty, docs, span }] })
 }
 
 fn single(ty: Type) -> TypeDefKind {
@@ -309,6 +321,9 @@ impl Core {
     fn realloc(&mut self) {
         let mut body = wasm_encoder::Function::new([(1, ValType::I32)]);
         let mut code = body.instructions();
+        // What shrinks stays where it is.
+        code.local_get(3).local_get(1).i32_le_u().if_(BlockType::Empty);
+        code.local_get(0).return_().end();
         // new pointer = (next + alignment - 1) & -alignment
         code.global_get(0).local_get(2).i32_const(1).i32_sub().i32_add();
         code.i32_const(0).local_get(2).i32_sub().i32_and().local_set(4);

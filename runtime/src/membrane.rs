@@ -4,13 +4,16 @@
 //! and asks the backend for the answer. Recording and replay build the same stubs; what differs is
 //! who answers: the host, or the tape.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use theater_record::{
     Call, Decoder, Encoder, Event, FunctionId, Outcome, ResourceDrop, Return, Values,
 };
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Instance, Linker, ResourceType};
+use wasmtime::component::{Func, Instance, Linker, ResourceType};
 use wasmtime::{AsContextMut, Result, Store, StoreContextMut};
 
 use crate::codec::{self, Callee};
@@ -20,7 +23,7 @@ use crate::handles::{self, Handles};
 use crate::interner::Interner;
 use crate::limiter::Limiter;
 use crate::trap::{self, Failure};
-use crate::world::{DROP, World};
+use crate::world::{DROP, Function, World};
 
 /// Who is on the other side of the membrane.
 pub(crate) trait Backend: Sized + Send + 'static {
@@ -79,8 +82,8 @@ impl<B: Backend> Sandbox<B> {
         };
         let mut store = Store::new(&component.engine.inner, actor);
         store.limiter(|actor| &mut actor.limiter);
-        // The bound on what one call may copy would be another limit that replay must know.
-        store.set_hostcall_fuel(usize::MAX);
+        // The public path and strings that are not UTF-8 are counted by the engine.
+        store.set_hostcall_fuel(codec::PASSED_BYTES_MAX);
         if limits.fuel {
             let fuel = limits.fuel_max.unwrap_or(FUEL_ENDLESS).min(FUEL_ENDLESS);
             store.set_fuel(fuel)?;
@@ -286,18 +289,26 @@ fn exports<B: Backend>(
             exports.push(Arc::new(drop_exported));
             continue;
         }
-        let within = match function.interface.as_str() {
-            "" => None,
-            interface => instance.get_export_index(&mut *store, None, interface),
-        };
-        let index = instance.get_export_index(&mut *store, within.as_ref(), &function.name);
-        let func = index.and_then(|index| instance.get_func(&mut *store, index));
-        let Some(func) = func else {
+        let Some(func) = exported(store, instance, function) else {
             wasmtime::bail!("the component does not export {}", function.path());
         };
         exports.push(codec::typed(func, &*store, function.flat_params, function.flat_results)?);
     }
     Ok(exports)
+}
+
+/// A function that the component exports.
+fn exported<B: Backend>(
+    store: &mut Store<Actor<B>>,
+    instance: &Instance,
+    function: &Function,
+) -> Option<Func> {
+    let within = match function.interface.as_str() {
+        "" => None,
+        interface => instance.get_export_index(&mut *store, None, interface),
+    };
+    let index = instance.get_export_index(&mut *store, within.as_ref(), &function.name)?;
+    instance.get_func(store, index)
 }
 
 /// Drops a resource that the component handed out.

@@ -176,7 +176,7 @@ impl<'a, B: Plays> Player<'a, B> {
                 Ok(None) => continue,
                 Ok(Some(ending)) => ending,
                 Err(Stop::Mismatch(mismatch)) => Ending::Diverged(mismatch),
-                Err(Stop::Unanswered { call }) => Ending::Unanswered(Box::new(call)),
+                Err(Stop::Unanswered { call }) => Ending::Unanswered(call),
                 Err(Stop::Reached) => Ending::Reached,
                 Err(Stop::Failed(error)) => return Err(error.into()),
                 Err(Stop::Engine(error)) => return Err(PlaybackError::Engine(error)),

@@ -7,13 +7,15 @@
 mod blobs;
 mod console;
 mod cursor;
+mod mismatch;
+mod names;
 mod probe;
 
 use std::borrow::Cow;
 
 use theater_record::{
-    Call, Event, FunctionId, FunctionType, Hash, Kind, Lifecycle, LifecycleState, Outcome,
-    ReadError, Recorder, Return, TrapCode, TypeTable, Values,
+    Call, Event, FunctionType, Hash, Kind, Lifecycle, LifecycleState, Outcome, ReadError, Recorder,
+    Return, TrapCode, TypeTable, Values,
 };
 use theater_verify::VerifiedChain;
 use wasmtime::{Result, StoreContextMut};
@@ -21,11 +23,14 @@ use wasmtime::{Result, StoreContextMut};
 use crate::interner::Interner;
 use crate::membrane::{Actor, Backend, Stopped};
 use crate::trap::Failure;
-use crate::world::{DROP, Function};
 
 pub use blobs::BlobError;
 pub use console::{Console, Stream};
 use cursor::Cursor;
+pub(crate) use mismatch::frames_of;
+pub use mismatch::{Crossing, Frame, Mismatch};
+use names::without_version;
+pub(crate) use names::{find_function, function_of};
 pub use probe::Probe;
 
 /// What keeps a replay from going on.
@@ -55,52 +60,6 @@ pub enum TapeError {
     Out(#[source] theater_record::RecordError),
 }
 
-/// A crossing with the names that belong to it.
-#[derive(Debug, Clone)]
-pub struct Crossing {
-    /// What happened.
-    pub event: Event,
-    /// The function called or returning, or a stand-in for the resource type dropped.
-    pub function: Option<FunctionType>,
-    /// The types that its values refer to.
-    pub types: TypeTable,
-}
-
-/// The recording says one thing next, the component does another.
-#[derive(Debug, Clone)]
-pub struct Mismatch {
-    /// The event where the recording says what should come; where it ends, the one after its last.
-    pub seq: u64,
-    /// Where that event stands in the file.
-    pub offset: u64,
-    /// What the recording says. `None` where it ends.
-    pub expected: Option<Crossing>,
-    /// What the component did. `None` if it could not even be called, because it lacks the export.
-    pub actual: Option<Crossing>,
-    /// The last call before, in either direction, if there was one.
-    pub before: Option<(u64, Crossing)>,
-    /// What the recording says after what it expected.
-    pub after: Option<(u64, Crossing)>,
-    /// What the component did after that, as far as answers could be guessed.
-    pub probe: Probe,
-    /// Where in the component it happened: function index and offset within its module, the
-    /// innermost frame first.
-    pub frames: Vec<Frame>,
-}
-
-/// A place in the component's code.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
-    /// The function's index in its core module.
-    pub function: u32,
-    /// Its name, if the module has names.
-    pub name: Option<String>,
-    /// The offset of the instruction in the component's file.
-    pub offset: Option<usize>,
-    /// The offset within the function's body.
-    pub function_offset: Option<usize>,
-}
-
 /// Why the run on a tape stopped.
 #[derive(Debug)]
 pub(crate) enum Stop {
@@ -109,7 +68,7 @@ pub(crate) enum Stop {
     /// The tape ends while the component waits for an answer.
     Unanswered {
         /// The call.
-        call: Crossing,
+        call: Box<Crossing>,
     },
     /// The event up to which was asked for is reached.
     Reached,
@@ -179,7 +138,7 @@ impl Tape {
 
     /// What comes next on the tape, or why there is nothing to look at.
     pub(crate) fn peek(&mut self) -> Result<Option<Kind>, TapeError> {
-        self.cursor.to_crossing()?;
+        self.cursor.advance()?;
         Ok(self.cursor.kind())
     }
 
@@ -228,7 +187,7 @@ impl Tape {
 
     /// Holds the failure of an instantiation against what the chain says of it.
     pub(crate) fn compare_end(&mut self, detail: &str) -> Result<(), Stop> {
-        self.cursor.to_crossing().map_err(Stop::Failed)?;
+        self.cursor.advance().map_err(Stop::Failed)?;
         if self.cursor.kind() == Some(Kind::Lifecycle) {
             let (_, event) = self.cursor.event().map_err(Stop::Failed)?;
             if let Event::Lifecycle(Lifecycle {
@@ -276,12 +235,12 @@ impl Tape {
         interner: &Interner,
     ) -> Result<(), Stop> {
         let failed = Stop::Failed;
-        self.cursor.to_crossing().map_err(failed)?;
+        self.cursor.advance().map_err(failed)?;
         if self.is_at_limit() {
             return Err(Stop::Reached);
         }
         if self.cursor.kind().is_none() {
-            return Err(Stop::Unanswered { call: interner.crossing(event.clone()) });
+            return Err(Stop::Unanswered { call: Box::new(interner.crossing(event.clone())) });
         }
         let is_same = match self.strictness {
             Strictness::Bytes => {
@@ -434,7 +393,7 @@ impl Tape {
     pub(crate) fn recorded_answer(&mut self, call: &Event) -> Result<Outcome, Stop> {
         match self.peek().map_err(Stop::Failed)? {
             Some(Kind::ImportReturn) => {}
-            None => return Err(Stop::Unanswered { call: self.crossing(call.clone()) }),
+            None => return Err(Stop::Unanswered { call: Box::new(self.crossing(call.clone())) }),
             Some(kind) => {
                 let seq = self.cursor.next_seq();
                 return Err(Stop::Failed(TapeError::Order { seq, kind }));
@@ -462,35 +421,6 @@ impl Tape {
     }
 }
 
-/// How the drop of a resource is named among functions.
-fn drop_function(resource: &str) -> FunctionType {
-    let (interface, name) = resource.rsplit_once('#').unwrap_or(("", resource));
-    FunctionType {
-        id: FunctionId(0),
-        interface: interface.to_owned(),
-        name: format!("{DROP}{name}"),
-        params: Vec::new(),
-        results: Vec::new(),
-    }
-}
-
-/// The function that an event is about, among those named so far.
-pub(crate) fn function_of(
-    event: &Event,
-    functions: &[FunctionType],
-    types: &TypeTable,
-) -> Option<FunctionType> {
-    let id = match event {
-        Event::ExportCall(call) | Event::ImportCall(call) => call.function,
-        Event::ImportReturn(end) | Event::ExportReturn(end) => end.function,
-        Event::ResourceDrop(drop) => {
-            return types.get(drop.ty).map(|def| drop_function(&def.name));
-        }
-        _ => return None,
-    };
-    functions.get(id.0 as usize).cloned()
-}
-
 fn fuel_of(event: &Event) -> Option<u64> {
     match event {
         Event::ExportCall(call) | Event::ImportCall(call) => call.fuel,
@@ -501,30 +431,6 @@ fn fuel_of(event: &Event) -> Option<u64> {
 
 fn is_call(event: &Event) -> bool {
     matches!(event, Event::ImportCall(_) | Event::ExportCall(_) | Event::ExportReturn(_))
-}
-
-/// The function that a chain names, among those of a component: the very one, else one that only
-/// differs in what compatible versions change.
-pub(crate) fn find_function(functions: &[Function], wanted: &FunctionType) -> Option<usize> {
-    let exact = |function: &Function| function.interface == wanted.interface;
-    let close = |function: &Function| {
-        without_version(&function.interface) == without_version(&wanted.interface)
-    };
-    let find = |is_it: &dyn Fn(&Function) -> bool| {
-        functions.iter().position(|function| function.name == wanted.name && is_it(function))
-    };
-    find(&exact).or_else(|| find(&close))
-}
-
-/// An interface's name with nothing of its version that compatible releases change.
-fn without_version(interface: &str) -> String {
-    let Some((name, version)) = interface.split_once('@') else { return interface.to_owned() };
-    let mut numbers = version.split('.');
-    let major = numbers.next().unwrap_or_default();
-    match numbers.next() {
-        Some(minor) if major == "0" => format!("{name}@0.{minor}"),
-        _ => format!("{name}@{major}"),
-    }
 }
 
 impl Actor<Tape> {
@@ -632,16 +538,6 @@ fn guess(tape: &mut Tape, call: &Call) -> Result<Outcome> {
 /// Where the component is, at the call it is making.
 fn frames(cx: &mut StoreContextMut<'_, Actor<Tape>>) -> Vec<Frame> {
     frames_of(&wasmtime::WasmBacktrace::force_capture(cx))
-}
-
-pub(crate) fn frames_of(backtrace: &wasmtime::WasmBacktrace) -> Vec<Frame> {
-    let frame = |info: &wasmtime::FrameInfo| Frame {
-        function: info.func_index(),
-        name: info.func_name().map(str::to_owned),
-        offset: info.module_offset(),
-        function_offset: info.func_offset(),
-    };
-    backtrace.frames().iter().map(frame).collect()
 }
 
 /// Arguments or results that were encoded on the way.

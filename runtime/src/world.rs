@@ -1,5 +1,8 @@
 //! What a component imports and exports, read from its own bytes.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use theater_record::{NESTING_DEPTH_MAX, Type, TypeId};

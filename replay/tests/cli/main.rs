@@ -6,6 +6,7 @@
 
 mod chains;
 mod damage;
+mod diff;
 mod filter;
 mod follow;
 mod keygen;
@@ -16,6 +17,7 @@ mod recover;
 mod redact;
 mod scene;
 mod schema;
+mod shop;
 mod show;
 mod stat;
 mod trouble;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::scene::{Scene, frame_of, open, sample, signed};
 
+const DIFF: &str = include_str!("../../schemas/diff-1.json");
 const PROOF: &str = include_str!("../../schemas/proof-1.json");
 const RECOVER: &str = include_str!("../../schemas/recover-1.json");
 const SHOW: &str = include_str!("../../schemas/show-1.json");
@@ -57,6 +58,28 @@ fn stat_conforms() {
     conforms("stat sample.chain --json", STAT);
     conforms("stat signed.chain --json", STAT);
     conforms("stat bad.chain --json", STAT);
+}
+
+#[test]
+fn diff_conforms() {
+    let pairs = ["sample.chain signed.chain", "sample.chain bad.chain", "open.chain sample.chain"];
+    for pair in pairs {
+        for options in ["", "--first", "--ignore time,ids", "--deadline 0", "--shape-only"] {
+            conforms(&format!("diff {pair} --json {options}"), DIFF);
+        }
+    }
+    let (mut damaged, scene) = (sample(), scene());
+    // A function that was never named, as far as one can tell.
+    let named = frame_of(&damaged, 2);
+    damaged[named].fill(0);
+    scene.write("nameless.chain", &damaged);
+    let schema: Value = serde_json::from_str(DIFF).unwrap();
+    for pair in ["sample.chain nameless.chain", "nameless.chain sample.chain"] {
+        let out = scene.run(&format!("diff {pair} --json")).out;
+        let document: Value = serde_json::from_str(&out).expect(&out);
+        check(&document, &schema, &schema, "").unwrap();
+        assert_eq!(document["same"], Value::Bool(false));
+    }
 }
 
 #[test]

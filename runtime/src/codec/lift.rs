@@ -4,12 +4,13 @@ use std::slice::Iter;
 
 use theater_record::Encoder;
 use wasmtime::component::__internal::wasmtime_environ::component::{
-    StringEncoding, TypeMap, VariantInfo,
+    StringEncoding, TypeFixedLengthList, TypeMap, VariantInfo,
 };
 use wasmtime::component::__internal::{ComponentTypes, InterfaceType, LiftContext};
 use wasmtime::component::Lift;
 use wasmtime::{Result, ValRaw, bail, format_err};
 
+use super::PASSED_BYTES_MAX;
 use crate::handles;
 
 /// Lifts a whole list of arguments or results that is passed as core values.
@@ -33,7 +34,7 @@ pub(super) fn all_loaded(
     out: &mut Encoder<'_>,
 ) -> Result<()> {
     check_place(cx, ty, at)?;
-    tuple(cx, list_of_types(cx.types, ty), at, out)
+    in_order(cx, list_of_types(cx.types, ty).iter().copied(), at, out)
 }
 
 /// The types of a function's parameters or results, which wasmtime keeps as a tuple.
@@ -85,35 +86,15 @@ fn flat(
         InterfaceType::Tuple(index) => {
             let items = &types[index].types;
             if handles::host_handle(items).is_some() {
-                out.uint(handles::from_lifter(next(src).get_u32()).into());
+                out.uint(handles::from_lifter(next(src).get_u32())?.into());
                 return Ok(());
             }
             out.array(items.len());
             items.iter().try_for_each(|item| flat(cx, *item, src, out))?;
         }
-        InterfaceType::FixedLengthList(index) => {
-            let list = &types[index];
-            if list.element == InterfaceType::U8 {
-                let bytes = (0..list.size).map(|_| next(src).get_u32() as u8).collect::<Vec<_>>();
-                out.bytes(&bytes);
-            } else {
-                out.array(list.size as usize);
-                (0..list.size).try_for_each(|_| flat(cx, list.element, src, out))?;
-            }
-        }
+        InterfaceType::FixedLengthList(index) => flat_fixed(cx, &types[index], src, out)?,
         InterfaceType::Variant(_) | InterfaceType::Option(_) | InterfaceType::Result(_) => {
-            let case = next(src).get_u32();
-            let payload = case_type(types, ty, case)?;
-            case_head(ty, case, payload.is_some(), out);
-            let mut used = 1;
-            if let Some(payload) = payload {
-                used += flat_count(types, &payload);
-                flat(cx, payload, src, out)?;
-            }
-            // The smaller cases of a variant leave slots of the largest unused.
-            for _ in used..flat_count(types, &ty) {
-                next(src);
-            }
+            flat_case(cx, ty, src, out)?;
         }
         InterfaceType::Enum(_) => {
             let case = next(src).get_u32();
@@ -131,6 +112,43 @@ fn flat(
         InterfaceType::Future(_) | InterfaceType::Stream(_) | InterfaceType::ErrorContext(_) => {
             bail!("asynchronous types cannot be recorded");
         }
+    }
+    Ok(())
+}
+
+fn flat_fixed(
+    cx: &mut LiftContext<'_>,
+    list: &TypeFixedLengthList,
+    src: &mut Iter<'_, ValRaw>,
+    out: &mut Encoder<'_>,
+) -> Result<()> {
+    if list.element == InterfaceType::U8 {
+        let bytes = (0..list.size).map(|_| next(src).get_u32() as u8).collect::<Vec<_>>();
+        out.bytes(&bytes);
+        return Ok(());
+    }
+    out.array(list.size as usize);
+    (0..list.size).try_for_each(|_| flat(cx, list.element, src, out))
+}
+
+fn flat_case(
+    cx: &mut LiftContext<'_>,
+    ty: InterfaceType,
+    src: &mut Iter<'_, ValRaw>,
+    out: &mut Encoder<'_>,
+) -> Result<()> {
+    let types = cx.types;
+    let case = next(src).get_u32();
+    let payload = case_type(types, ty, case)?;
+    case_head(ty, case, payload.is_some(), out);
+    let mut used = 1;
+    if let Some(payload) = payload {
+        used += flat_count(types, &payload);
+        flat(cx, payload, src, out)?;
+    }
+    // The smaller cases of a variant leave slots of the largest unused.
+    for _ in used..flat_count(types, &ty) {
+        next(src);
     }
     Ok(())
 }
@@ -169,33 +187,22 @@ fn load(
             map(cx, &types[index], at as usize, len as usize, out)?;
         }
         InterfaceType::Record(index) => {
-            let fields = &types[index].fields;
-            out.array(fields.len());
-            let mut next = at;
-            for field in fields {
-                let place = types.canonical_abi(&field.ty).next_field32_size(&mut next);
-                load(cx, field.ty, place, out)?;
-            }
+            let fields = types[index].fields.iter().map(|field| field.ty);
+            in_order(cx, fields, at, out)?;
         }
         InterfaceType::Tuple(index) => {
             let items = &types[index].types;
             if handles::host_handle(items).is_some() {
-                out.uint(handles::from_lifter(u32::from_le_bytes(bytes(cx, at)?)).into());
+                out.uint(handles::from_lifter(u32::from_le_bytes(bytes(cx, at)?))?.into());
                 return Ok(());
             }
-            tuple(cx, items, at, out)?;
+            in_order(cx, items.iter().copied(), at, out)?;
         }
         InterfaceType::FixedLengthList(index) => {
             items(cx, types[index].element, at, types[index].size as usize, out)?;
         }
         InterfaceType::Variant(_) | InterfaceType::Option(_) | InterfaceType::Result(_) => {
-            let info = variant_info(types, ty);
-            let case = discriminant(cx, info, at)?;
-            let payload = case_type(types, ty, case)?;
-            case_head(ty, case, payload.is_some(), out);
-            if let Some(payload) = payload {
-                load(cx, payload, at + info.payload_offset32 as usize, out)?;
-            }
+            load_case(cx, ty, at, out)?;
         }
         InterfaceType::Enum(_) => {
             let case = discriminant(cx, variant_info(types, ty), at)?;
@@ -203,14 +210,10 @@ fn load(
             out.uint(case.into());
         }
         InterfaceType::Flags(index) => {
-            let count = types[index].names.len();
             let size = types.canonical_abi(&ty).size32 as usize;
-            let bits = (0..size.min(8)).try_fold(0, |bits, byte| {
-                Ok::<_, wasmtime::Error>(
-                    bits | u64::from(bytes::<1>(cx, at + byte)?[0]) << (8 * byte),
-                )
-            })?;
-            out.uint(bits & mask(count));
+            let mut bits = [0; 8];
+            bits[..size.min(8)].copy_from_slice(slice(cx, at, size.min(8))?);
+            out.uint(u64::from_le_bytes(bits) & mask(types[index].names.len()));
         }
         InterfaceType::Own(_) | InterfaceType::Borrow(_) => {
             let index = u32::from_le_bytes(bytes(cx, at)?);
@@ -221,6 +224,22 @@ fn load(
         }
     }
     Ok(())
+}
+
+fn load_case(
+    cx: &mut LiftContext<'_>,
+    ty: InterfaceType,
+    at: usize,
+    out: &mut Encoder<'_>,
+) -> Result<()> {
+    let info = variant_info(cx.types, ty);
+    let case = discriminant(cx, info, at)?;
+    let payload = case_type(cx.types, ty, case)?;
+    case_head(ty, case, payload.is_some(), out);
+    match payload {
+        Some(payload) => load(cx, payload, at + info.payload_offset32 as usize, out),
+        None => Ok(()),
+    }
 }
 
 /// Whether a value of this type can stand at this offset.
@@ -235,17 +254,18 @@ fn check_place(cx: &LiftContext<'_>, ty: InterfaceType, at: usize) -> Result<()>
     }
 }
 
-fn tuple(
+/// The fields of a record or the items of a tuple, each at its place.
+fn in_order(
     cx: &mut LiftContext<'_>,
-    items: &[InterfaceType],
+    types: impl ExactSizeIterator<Item = InterfaceType>,
     at: usize,
     out: &mut Encoder<'_>,
 ) -> Result<()> {
-    out.array(items.len());
+    out.array(types.len());
     let mut next = at;
-    for item in items {
-        let place = cx.types.canonical_abi(item).next_field32_size(&mut next);
-        load(cx, *item, place, out)?;
+    for ty in types {
+        let place = cx.types.canonical_abi(&ty).next_field32_size(&mut next);
+        load(cx, ty, place, out)?;
     }
     Ok(())
 }
@@ -289,7 +309,7 @@ pub(super) fn flat_count(types: &ComponentTypes, ty: &InterfaceType) -> usize {
 }
 
 /// The bits that flags may use.
-pub(super) fn mask(count: usize) -> u64 {
+pub(crate) fn mask(count: usize) -> u64 {
     if count >= 64 { u64::MAX } else { (1 << count) - 1 }
 }
 
@@ -339,12 +359,17 @@ fn items(
     out: &mut Encoder<'_>,
 ) -> Result<()> {
     if element == InterfaceType::U8 {
+        check_room(out, len)?;
         out.bytes(slice(cx, at, len)?);
         return Ok(());
     }
     let size = cx.types.canonical_abi(&element).size32 as usize;
     out.array(len);
-    (0..len).try_for_each(|item| load(cx, element, at + item * size, out))
+    for item in 0..len {
+        check_room(out, size)?;
+        load(cx, element, at + item * size, out)?;
+    }
+    Ok(())
 }
 
 fn map(
@@ -365,9 +390,18 @@ fn map(
     out.array(len);
     for entry in 0..len {
         let at = at + entry * size;
+        check_room(out, size)?;
         out.array(2);
         load(cx, ty.key, at, out)?;
         load(cx, ty.value, at + ty.value_offset32 as usize, out)?;
+    }
+    Ok(())
+}
+
+/// Whether about so many more bytes may be passed.
+fn check_room(out: &Encoder<'_>, more: usize) -> Result<()> {
+    if out.0.len().saturating_add(more) > PASSED_BYTES_MAX {
+        bail!("more than {PASSED_BYTES_MAX} bytes are passed in one call");
     }
     Ok(())
 }
@@ -377,10 +411,13 @@ fn string(cx: &mut LiftContext<'_>, at: u32, len: u32, out: &mut Encoder<'_>) ->
         let Ok(bytes) = slice(cx, at as usize, len as usize) else {
             bail!("string pointer/length out of bounds of memory");
         };
+        check_room(out, bytes.len())?;
         out.text(std::str::from_utf8(bytes)?);
     } else {
         let pair = [ValRaw::u32(at), ValRaw::u32(len)];
-        out.text(&String::linear_lift_from_flat(cx, InterfaceType::String, &pair)?);
+        let text = String::linear_lift_from_flat(cx, InterfaceType::String, &pair)?;
+        check_room(out, text.len())?;
+        out.text(&text);
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 use std::slice::IterMut;
 
 use theater_record::Decoder;
-use wasmtime::component::__internal::wasmtime_environ::component::TypeMap;
+use wasmtime::component::__internal::wasmtime_environ::component::{TypeFixedLengthList, TypeMap};
 use wasmtime::component::__internal::{InterfaceType, LowerContext};
 use wasmtime::component::Lower;
 use wasmtime::{Result, ValRaw, bail, format_err};
@@ -33,7 +33,7 @@ pub(super) fn all_stored<T>(
     at: usize,
 ) -> Result<()> {
     let types = cx.types;
-    tuple(cx, list_of_types(types, ty), input, at)
+    in_order(cx, list_of_types(types, ty).iter().copied(), input, at)
 }
 
 /// Lowers the next value into core values.
@@ -81,27 +81,9 @@ fn flat<T>(
             input.array_of(items.len())?;
             items.iter().try_for_each(|item| flat(cx, *item, input, dst))?;
         }
-        InterfaceType::FixedLengthList(index) => {
-            let list = &types[index];
-            if list.element == InterfaceType::U8 {
-                let bytes = fixed_bytes(input, list.size)?;
-                bytes.iter().for_each(|byte| *next(dst) = ValRaw::u32((*byte).into()));
-            } else {
-                input.array_of(list.size as usize)?;
-                (0..list.size).try_for_each(|_| flat(cx, list.element, input, dst))?;
-            }
-        }
+        InterfaceType::FixedLengthList(index) => flat_fixed(cx, &types[index], input, dst)?,
         InterfaceType::Variant(_) | InterfaceType::Option(_) | InterfaceType::Result(_) => {
-            let (case, payload) = case(cx, ty, input)?;
-            *next(dst) = ValRaw::u32(case);
-            let mut used = 1;
-            if let Some(payload) = payload {
-                used += flat_count(types, &payload);
-                flat(cx, payload, input, dst)?;
-            }
-            for _ in used..flat_count(types, &ty) {
-                *next(dst) = ValRaw::u64(0);
-            }
+            flat_case(cx, ty, input, dst)?;
         }
         InterfaceType::Enum(_) => {
             let case = input.uint_as()?;
@@ -120,6 +102,41 @@ fn flat<T>(
         InterfaceType::Future(_) | InterfaceType::Stream(_) | InterfaceType::ErrorContext(_) => {
             bail!("asynchronous types cannot be replayed");
         }
+    }
+    Ok(())
+}
+
+fn flat_fixed<T>(
+    cx: &mut LowerContext<'_, T>,
+    list: &TypeFixedLengthList,
+    input: &mut Decoder<'_>,
+    dst: &mut IterMut<'_, ValRaw>,
+) -> Result<()> {
+    if list.element == InterfaceType::U8 {
+        let bytes = fixed_bytes(input, list.size)?;
+        bytes.iter().for_each(|byte| *next(dst) = ValRaw::u32((*byte).into()));
+        return Ok(());
+    }
+    input.array_of(list.size as usize)?;
+    (0..list.size).try_for_each(|_| flat(cx, list.element, input, dst))
+}
+
+fn flat_case<T>(
+    cx: &mut LowerContext<'_, T>,
+    ty: InterfaceType,
+    input: &mut Decoder<'_>,
+    dst: &mut IterMut<'_, ValRaw>,
+) -> Result<()> {
+    let types = cx.types;
+    let (case, payload) = case(cx, ty, input)?;
+    *next(dst) = ValRaw::u32(case);
+    let mut used = 1;
+    if let Some(payload) = payload {
+        used += flat_count(types, &payload);
+        flat(cx, payload, input, dst)?;
+    }
+    for _ in used..flat_count(types, &ty) {
+        *next(dst) = ValRaw::u64(0);
     }
     Ok(())
 }
@@ -155,14 +172,8 @@ fn store<T>(
             write(cx, at + 4, &u32::try_from(len)?.to_le_bytes())
         }
         InterfaceType::Record(index) => {
-            let fields = &types[index].fields;
-            input.array_of(fields.len())?;
-            let mut next = at;
-            for field in fields {
-                let place = types.canonical_abi(&field.ty).next_field32_size(&mut next);
-                store(cx, field.ty, input, place)?;
-            }
-            Ok(())
+            let fields = types[index].fields.iter().map(|field| field.ty);
+            in_order(cx, fields, input, at)
         }
         InterfaceType::Tuple(index) => {
             let items = &types[index].types;
@@ -170,18 +181,9 @@ fn store<T>(
                 let index = handles::to_lifter(input.uint_as()?, passing)?;
                 return write(cx, at, &index.to_le_bytes());
             }
-            tuple(cx, items, input, at)
+            in_order(cx, items.iter().copied(), input, at)
         }
-        InterfaceType::FixedLengthList(index) => {
-            let list = &types[index];
-            if list.element == InterfaceType::U8 {
-                return write(cx, at, fixed_bytes(input, list.size)?);
-            }
-            let size = types.canonical_abi(&list.element).size32 as usize;
-            input.array_of(list.size as usize)?;
-            (0..list.size as usize)
-                .try_for_each(|item| store(cx, list.element, input, at + item * size))
-        }
+        InterfaceType::FixedLengthList(index) => store_fixed(cx, &types[index], input, at),
         InterfaceType::Variant(_) | InterfaceType::Option(_) | InterfaceType::Result(_) => {
             let (case, payload) = case(cx, ty, input)?;
             write_case(cx, ty, case, at)?;
@@ -208,17 +210,32 @@ fn store<T>(
     }
 }
 
-fn tuple<T>(
+fn store_fixed<T>(
     cx: &mut LowerContext<'_, T>,
-    items: &[InterfaceType],
+    list: &TypeFixedLengthList,
     input: &mut Decoder<'_>,
     at: usize,
 ) -> Result<()> {
-    input.array_of(items.len())?;
+    if list.element == InterfaceType::U8 {
+        return write(cx, at, fixed_bytes(input, list.size)?);
+    }
+    let size = cx.types.canonical_abi(&list.element).size32 as usize;
+    input.array_of(list.size as usize)?;
+    (0..list.size as usize).try_for_each(|item| store(cx, list.element, input, at + item * size))
+}
+
+/// The fields of a record or the items of a tuple, each at its place.
+fn in_order<T>(
+    cx: &mut LowerContext<'_, T>,
+    types: impl ExactSizeIterator<Item = InterfaceType>,
+    input: &mut Decoder<'_>,
+    at: usize,
+) -> Result<()> {
+    input.array_of(types.len())?;
     let mut next = at;
-    for item in items {
-        let place = cx.types.canonical_abi(item).next_field32_size(&mut next);
-        store(cx, *item, input, place)?;
+    for ty in types {
+        let place = cx.types.canonical_abi(&ty).next_field32_size(&mut next);
+        store(cx, ty, input, place)?;
     }
     Ok(())
 }

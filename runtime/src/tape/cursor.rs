@@ -98,7 +98,7 @@ impl Cursor {
 
     /// Moves on to the next record that is a crossing or a change in the actor's life. What lies
     /// between is the recorder's own business, and taken as it is.
-    pub(super) fn to_crossing(&mut self) -> Result<(), TapeError> {
+    pub(super) fn advance(&mut self) -> Result<(), TapeError> {
         loop {
             if self.next.is_none() {
                 self.read()?;

@@ -1,0 +1,101 @@
+//! Files that are no components, or none that can be run.
+
+use expect_test::expect;
+use proptest::prelude::*;
+use theater_runtime::{Backend, Component, Engine, Limits, as_component};
+
+use super::{Scene, component};
+
+/// A core module that imports the function `foo` from `env` and exports `_start`.
+const FOREIGN: &[u8] = b"\0asm\x01\0\0\0\
+    \x01\x04\x01\x60\x00\x00\
+    \x02\x0b\x01\x03env\x03foo\x00\x00\
+    \x03\x02\x01\x00\
+    \x07\x0a\x01\x06_start\x00\x01\
+    \x0a\x04\x01\x02\x00\x0b";
+
+#[test]
+fn no_file() {
+    let scene = Scene::with(&[]);
+    scene.check(&["hello.wasm"], &expect![""]);
+    scene.check(&["."], &expect![""]);
+    scene.check(&["evil\u{1b}[2J.wasm"], &expect![""]);
+}
+
+#[test]
+fn no_webassembly() {
+    let scene = Scene::with(&[]);
+    scene.write("empty.wasm", b"");
+    scene.write("text.wasm", b"Dear diary, nothing was compiled today.");
+    scene.check(&["empty.wasm"], &expect![""]);
+    scene.check(&["text.wasm"], &expect![""]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_endless_file() {
+    let output = Scene::with(&[]).run(&["/dev/zero"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn cut_off() {
+    let scene = Scene::with(&[]);
+    scene.write("component.wasm", &component("hello")[..5000]);
+    scene.write("module.wasm", &component("hello-preview1")[..5000]);
+    scene.check(&["component.wasm"], &expect![""]);
+    scene.check(&["module.wasm"], &expect![""]);
+}
+
+#[test]
+fn nothing_to_call() {
+    let scene = Scene::with(&["ledger"]);
+    scene.write("module.wasm", &component("hello-preview1")[..8]);
+    scene.check(&["module.wasm"], &expect![""]);
+    scene.check(&["ledger.wasm"], &expect![""]);
+}
+
+#[test]
+fn imports_that_nobody_provides() {
+    let scene = Scene::with(&["unknown-import"]);
+    scene.write("foreign.wasm", FOREIGN);
+    scene.check(&["foreign.wasm", "--chain", "a.cbor"], &expect![""]);
+    let args = ["unknown-import.wasm", "--invoke", "ask(1)", "--chain", "a.cbor"];
+    scene.check(&args, &expect![""]);
+    assert!(!scene.exists("a.cbor"));
+}
+
+#[test]
+fn asynchronous_components() {
+    let scene = Scene::with(&["async-export", "async-import", "stream-import"]);
+    scene.check(&["async-export.wasm"], &expect![""]);
+    scene.check(&["async-import.wasm"], &expect![""]);
+    scene.check(&["stream-import.wasm"], &expect![""]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Wherever a file was cut off, it is refused or, at the end of a section, understood.
+    #[test]
+    fn no_cut_makes_it_panic(at in any::<prop::sample::Index>()) {
+        let engine = Engine::new(Backend::Cranelift, &Limits::default(), None)?;
+        for name in ["hello", "hello-preview1", "unknown-import", "async-import"] {
+            let bytes = component(name);
+            let _ = Component::new(&engine, bytes[..at.index(bytes.len())].to_vec());
+        }
+    }
+
+    #[test]
+    fn no_changed_byte_makes_it_panic(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let engine = Engine::new(Backend::Cranelift, &Limits::default(), None)?;
+        let mut module = component("hello-preview1");
+        let place = at.index(module.len());
+        module[place] = byte;
+        let _ = as_component(module);
+        let mut small = component("unknown-import");
+        let place = at.index(small.len());
+        small[place] = byte;
+        let _ = Component::new(&engine, small);
+    }
+}
