@@ -17,11 +17,7 @@ fn guests_in_python_are_replayed() {
     greets("greeter-python", "Python");
 }
 
-<<<<<<< HEAD
 #[allow(clippy::print_stdout, reason = "a test that is left out says so")]
-=======
-#[allow(clippy::print_stdout, reason = "who reads the test's output should see what was left out")]
->>>>>>> e2e
 fn greets(guest: &str, language: &str) {
     let built = std::env::var_os("THEATER_GUESTS").map(PathBuf::from);
     let component = built.map(|guests| guests.join(format!("{guest}.wasm")));
