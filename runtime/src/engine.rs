@@ -135,6 +135,12 @@ impl Engine {
         self.backend
     }
 
+    /// The engine underneath, for whoever runs a component without its membrane.
+    #[must_use]
+    pub fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.inner
+    }
+
     /// Runs something on a thread whose stack has room for a component's.
     ///
     /// # Panics

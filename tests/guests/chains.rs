@@ -59,7 +59,8 @@ fn a_signed_chain_is_verified_and_replayed() {
     let made = run_at_home(&["theater-replay", "keygen", "--out", &key]);
     assert_eq!(made.exit, "Fine", "{made:?}");
     let (hello, chain) = (text(&component("hello")), path("x.chain"));
-    let recorded = run_at_home(&["theater", "run", &hello, "--sign", &key, "--chain", &chain]);
+    let recorded =
+        run_at_home(&["theater", "run", &hello, "--durable", "--sign", &key, "--chain", &chain]);
     assert_eq!(recorded.exit, "Fine", "{recorded:?}");
     let public = made.out.trim();
     let verified = run_at_home(&["theater-replay", "verify", &chain, "--key", public]);

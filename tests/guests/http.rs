@@ -1,5 +1,7 @@
 //! Guests that ask servers. They are replayed after the server has stopped.
 
+use std::path::Path;
+
 use super::comes_to_its_end;
 use crate::stage::server::{Request, Server};
 use crate::stage::{Recorded, Setup, folder};
@@ -31,12 +33,11 @@ fn fetch_of_a_large_body_is_replayed() {
 }
 
 #[test]
-fn fetch_from_a_server_that_is_gone_fails_in_the_replay_as_well() {
-    let server = Server::start(|_| (200, String::new()));
-    let (url, authority) = (server.url("/"), server.authority());
-    drop(server);
-    let recorded = Setup::of("fetch").args(&[&url]).http(&authority).record();
-    assert!(recorded.stderr.starts_with(&format!("fetch: {url}: ")), "{}", recorded.stderr);
+fn fetch_from_a_server_that_is_not_there_fails_in_the_replay_as_well() {
+    // Nobody listens on port 1.
+    let setup = Setup::of("fetch").args(&["http://127.0.0.1:1/"]).http("127.0.0.1:1");
+    let recorded = setup.record();
+    assert!(recorded.stderr.starts_with("fetch: http://127.0.0.1:1/: "), "{}", recorded.stderr);
     recorded.replays();
 }
 
@@ -69,16 +70,21 @@ fn agent_gives_up_on_a_model_that_makes_no_sense() {
 fn agent() -> Recorded {
     let files = folder(&[("notes.txt", "buy milk")]);
     let server = Server::start(model_and_tools);
-    let setup = Setup::of("agent")
-        .args(&[&server.url("/model"), "what is the weather?"])
-        .http(&server.authority())
-        .dir(files.path(), "/work");
-    let recorded = setup.record();
+    let recorded = agent_of(&server, files.path()).record();
     assert_eq!(server.connections(), 4, "two rounds with the model, two tools");
     recorded
 }
 
-fn model_and_tools(request: &Request) -> (u16, String) {
+/// An agent that asks this server and works in this folder.
+pub(super) fn agent_of(server: &Server, folder: &Path) -> Setup {
+    Setup::of("agent")
+        .args(&[&server.url("/model"), "what is the weather?"])
+        .http(&server.authority())
+        .dir(folder, "/work")
+}
+
+/// Answers as the agent's model, and as the tools that the model has in mind.
+pub(super) fn model_and_tools(request: &Request) -> (u16, String) {
     match (request.method.as_str(), request.path.as_str()) {
         ("POST", "/model") if request.body.contains("\"step\"") => (200, SECOND_PLAN.to_owned()),
         // The agent asked the server by the only address it has.

@@ -2,7 +2,9 @@
 //! differ in nothing but the input where it is not.
 
 use theater_record::{Kind, Value};
+use theater_runtime::Limits;
 
+use super::http::{agent_of, model_and_tools};
 use crate::stage::history::{differ_only, tells_of_files, tells_time_or_chance};
 use crate::stage::server::Server;
 use crate::stage::{Setup, folder};
@@ -22,6 +24,12 @@ fn chains_of_the_same_input_are_equal_byte_for_byte() {
         Setup::of("floats").call("survey()"),
         Setup::of("ledger").call("open(\"ann\")").call("history(oldest-first)"),
         Setup::of("mutant-base").call("step(1)").call("step(99)"),
+        Setup::of("resources").call("counters#[constructor]counter(40)"),
+        Setup::of("spin").with_limits(Limits {
+            fuel: true,
+            fuel_max: Some(100_000),
+            ..Limits::default()
+        }),
     ] {
         assert!(setup.record().chain == setup.record().chain, "{}", setup.component.display());
     }
@@ -40,7 +48,12 @@ fn chains_of_the_same_files_differ_in_what_the_file_system_says_of_itself() {
     let sorted = Setup::of("sorted").args(&["/a", "/sorted"]).dir(files.path(), "/");
     let payloads = Setup::of("payloads").dir(files.path(), "/");
     let calls = Setup::of("calls").args(&["write", "3", "5000"]).dir(files.path(), "/");
-    for setup in [walk, sorted, payloads, calls] {
+    let resources = Setup::of("resources")
+        .dir(files.path(), "/")
+        .call("holding#open(\"a\")")
+        .call("holding#read(2)")
+        .call("holding#size()");
+    for setup in [walk, sorted, payloads, calls, resources] {
         let (first, second) = (setup.record(), setup.record());
         assert_eq!(first.stdout, second.stdout);
         differ_only(&first.history(), &second.history(), &tells_of_files);
@@ -50,10 +63,17 @@ fn chains_of_the_same_files_differ_in_what_the_file_system_says_of_itself() {
 #[test]
 fn chains_of_the_same_answers_from_a_server_differ_in_how_often_the_guest_had_to_wait() {
     let server = Server::start(|_| (200, "sunny".to_owned()));
-    let setup = Setup::of("fetch").args(&[&server.url("/")]).http(&server.authority());
-    let (first, second) = (without_waiting(&setup), without_waiting(&setup));
-    assert!(first.len() > 20);
-    assert_eq!(first, second);
+    let fetch = Setup::of("fetch").args(&[&server.url("/")]).http(&server.authority());
+    let (model, files) = (Server::start(model_and_tools), folder(&[("notes.txt", "buy milk")]));
+    let agent = agent_of(&model, files.path());
+    for setup in [fetch, agent] {
+        let first = without_waiting(&setup);
+        // What the agent has written would be there the second time.
+        let _ = std::fs::remove_file(files.path().join("answer.txt"));
+        let second = without_waiting(&setup);
+        assert!(first.len() > 20);
+        assert_eq!(first, second);
+    }
 }
 
 #[test]
@@ -98,7 +118,7 @@ fn without_waiting(setup: &Setup) -> Vec<String> {
             entry.event.kind(),
             Kind::ImportCall | Kind::ImportReturn | Kind::ExportCall | Kind::ExportReturn
         );
-        if !is_crossing || entry.function().starts_with("wasi:io/poll#") {
+        if !is_crossing || tells_of_files(entry) || entry.function().starts_with("wasi:io/poll#") {
             continue;
         }
         let values = history.values(entry);
