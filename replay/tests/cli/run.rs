@@ -339,7 +339,15 @@ fn a_replay_is_no_recording() {
         --- exit 2
     "#]],
     );
-    stage.check("run a.cbor --component hello.wasm --out no/b.cbor", &expect![""]);
+    stage.check(
+        "run a.cbor --component hello.wasm --out no/b.cbor",
+        &expect![[r#"
+        --- messages
+        error: cannot create no/b.cbor: No such file or directory (os error 2)
+          try: name a file that can be written with --out
+        --- exit 2
+    "#]],
+    );
     assert_eq!(stage.run("run a.cbor --component no.wasm --out c.cbor").status.code(), Some(2));
     assert!(!stage.exists("c.cbor"));
 }

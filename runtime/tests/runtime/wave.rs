@@ -446,7 +446,11 @@ fn calls_name_their_functions_in_every_spelling() {
             .to_owned()
     ));
     assert_eq!(find("cart#close").unwrap_err(), {
-        "no function is called cart#close; there are demo:shop/cart@1.2.3#[method]cart.add, \
+        "no function is called cart#close; did you mean demo:shop/till@1.2.3#close or \
+         demo:shop/till@1.3.0#close?"
+    });
+    assert_eq!(find("cart#xyz").unwrap_err(), {
+        "no function is called cart#xyz; there are demo:shop/cart@1.2.3#[method]cart.add, \
          demo:shop/cart@1.2.3#[constructor]cart, demo:shop/cart@1.2.3#total, \
          demo:shop/till@1.2.3#total, demo:shop/till@1.2.3#close, demo:shop/till@1.3.0#close, total"
     });
