@@ -7,6 +7,7 @@
 
 pub(crate) mod broken;
 pub(crate) mod chains;
+mod guests;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +45,8 @@ fn corpus() -> PathBuf {
 /// Every chain of the corpus, made anew; and, if that was asked for, written where none was.
 pub(crate) fn samples() -> &'static [Sample] {
     static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(|| {
-        let samples: Vec<Sample> = chains::all().into_iter().chain(broken::all()).collect();
+        let sound = chains::all().into_iter().chain(guests::all());
+        let samples: Vec<Sample> = sound.chain(broken::all()).collect();
         if std::env::var_os("UPDATE_CORPUS").is_some() {
             add_missing(&samples).expect("the corpus can be written");
         }

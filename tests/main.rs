@@ -14,3 +14,9 @@ mod crash_kill;
 mod crash_log;
 
 mod resume;
+
+mod stage;
+
+mod guests;
+mod mutants;
+mod no_host;

@@ -25,6 +25,8 @@ pub enum Root {
     Result,
     /// One of several results.
     ResultAt(usize),
+    /// Anything else that an event says, such as `trap` or `detail`.
+    Field(&'static str),
 }
 
 /// One step into a value.
@@ -43,7 +45,7 @@ impl ValuePath {
     pub fn parameter(&self) -> Option<&str> {
         match &self.root {
             Root::Arg { name, .. } => Some(name),
-            Root::Result | Root::ResultAt(_) => None,
+            Root::Result | Root::ResultAt(_) | Root::Field(_) => None,
         }
     }
 }
@@ -54,6 +56,7 @@ impl fmt::Display for ValuePath {
             Root::Arg { at, .. } => write!(f, "args[{at}]")?,
             Root::Result => f.write_str("result")?,
             Root::ResultAt(at) => write!(f, "result[{at}]")?,
+            Root::Field(name) => f.write_str(name)?,
         }
         self.steps.iter().try_for_each(|step| match step {
             PathStep::Name(name) => write!(f, ".{name}"),

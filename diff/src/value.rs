@@ -2,6 +2,7 @@
 
 use theater_record::{BlobRef, FunctionType, Type, TypeTable, Value};
 
+use crate::ignore::Ignore;
 use crate::path::{Root, ValuePath};
 use crate::value::walk::{At, Context, Walk};
 
@@ -118,6 +119,16 @@ impl Differences {
 /// two empty lists are equal, whatever they could hold.
 #[must_use]
 pub fn diff_args(expected: &Side<'_>, actual: &Side<'_>, most: usize) -> Differences {
+    diff_args_except(expected, actual, &Ignore::default(), most)
+}
+
+/// The same, where some values take no part.
+pub(crate) fn diff_args_except(
+    expected: &Side<'_>,
+    actual: &Side<'_>,
+    ignore: &Ignore,
+    most: usize,
+) -> Differences {
     let types = |side: &Side<'_>| side.function.params.iter().map(|(_, ty)| ty.clone()).collect();
     let name =
         |side: &Side<'_>, at: usize| side.function.params.get(at).map(|(name, _)| name.clone());
@@ -125,22 +136,33 @@ pub fn diff_args(expected: &Side<'_>, actual: &Side<'_>, most: usize) -> Differe
         let name = name(expected, at).or_else(|| name(actual, at)).unwrap_or_default();
         Root::Arg { at, name }
     };
-    diff_all([expected, actual], &[types(expected), types(actual)], root, most)
+    diff_all([expected, actual], &[types(expected), types(actual)], root, ignore, most)
 }
 
 /// Compares the results of two calls, up to `most` differences.
 #[must_use]
 pub fn diff_results(expected: &Side<'_>, actual: &Side<'_>, most: usize) -> Differences {
+    diff_results_except(expected, actual, &Ignore::default(), most)
+}
+
+/// The same, where some values take no part.
+pub(crate) fn diff_results_except(
+    expected: &Side<'_>,
+    actual: &Side<'_>,
+    ignore: &Ignore,
+    most: usize,
+) -> Differences {
     let types = |side: &Side<'_>| side.function.results.clone();
     let many = expected.values.len().max(actual.values.len()) > 1;
     let root = |at| if many { Root::ResultAt(at) } else { Root::Result };
-    diff_all([expected, actual], &[types(expected), types(actual)], root, most)
+    diff_all([expected, actual], &[types(expected), types(actual)], root, ignore, most)
 }
 
 fn diff_all(
     sides: [&Side<'_>; 2],
     types: &[Vec<Type>; 2],
     root: impl Fn(usize) -> Root,
+    ignore: &Ignore,
     most: usize,
 ) -> Differences {
     let contexts = sides.map(|side| Context { types: side.types, contents: side.contents });
@@ -148,7 +170,8 @@ fn diff_all(
     for at in 0..types[0].len().max(types[1].len()) {
         let of =
             |side: usize| Some(At { value: sides[side].values.get(at)?, ty: types[side].get(at)? });
-        let mut walk = Walk::new(contexts, root(at), most, differences);
+        let path = ValuePath { root: root(at), steps: Vec::new() };
+        let mut walk = Walk::new(contexts, path, ignore, most, differences);
         match (of(0), of(1)) {
             (Some(expected), Some(actual)) => walk.compare(expected, actual),
             (Some(expected), None) => walk.push(Change::Missing { expected: expected.typed() }),
@@ -158,4 +181,21 @@ fn diff_all(
         differences = walk.finish();
     }
     differences
+}
+
+/// Compares what two events say besides arguments and results; both are of this type.
+pub(crate) fn diff_field(
+    name: &'static str,
+    ty: &Type,
+    [expected, actual]: [&Value; 2],
+    ignore: &Ignore,
+    most: usize,
+    differences: Differences,
+) -> Differences {
+    let types = TypeTable::default();
+    let context = Context { types: &types, contents: &|_| None };
+    let path = ValuePath { root: Root::Field(name), steps: Vec::new() };
+    let mut walk = Walk::new([context; 2], path, ignore, most, differences);
+    walk.compare(At { value: expected, ty }, At { value: actual, ty });
+    walk.finish()
 }

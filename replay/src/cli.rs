@@ -1,15 +1,17 @@
 //! The command line: subcommands, dispatch, and how errors are shown.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use theater_runtime::complaint::{advised, complaint, is_broken_pipe};
+use theater_runtime::escape::visible;
 
-use crate::escape::is_hidden;
 use crate::exit::{self, Exit};
 use crate::ui::{ColourChoice, Ui};
 
+mod diff;
 mod fork;
 mod keygen;
 mod pack;
@@ -39,6 +41,7 @@ struct Cli {
 enum Command {
     Show(show::Args),
     Stat(stat::Args),
+    Diff(diff::Args),
     Verify(verify::Args),
     Prove(prove::Args),
     Redact(redact::Args),
@@ -54,6 +57,7 @@ fn run(command: &Command, ui: &mut Ui) -> anyhow::Result<Exit> {
     match command {
         Command::Show(args) => show::run(args, ui),
         Command::Stat(args) => stat::run(args, ui),
+        Command::Diff(args) => diff::run(args, ui),
         Command::Verify(args) => verify::run(args, ui),
         Command::Prove(args) => prove::run(args, ui),
         Command::Redact(args) => redact::run(args, ui),
@@ -105,74 +109,20 @@ fn command() -> clap::Command {
     })
 }
 
-/// An error that comes with a piece of advice, shown as `try: ...`.
-pub(crate) fn advised(error: anyhow::Error, advice: impl Into<String>) -> anyhow::Error {
-    anyhow::Error::new(Advised { error, advice: advice.into() })
-}
-
-#[derive(Debug)]
-struct Advised {
-    error: anyhow::Error,
-    advice: String,
-}
-
-impl std::fmt::Display for Advised {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl std::error::Error for Advised {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.error.source()
-    }
-}
-
 /// Says which chain could not be read.
 pub(crate) fn not_read(error: anyhow::Error, chain: &Path) -> anyhow::Error {
     advised(error.context(chain.display().to_string()), "name a file that theater has recorded")
 }
 
-/// An error as people see it: one line with its causes, one line with the advice.
-pub(crate) fn complaint(error: &anyhow::Error) -> String {
-    let mut text = format!("error: {}\n", sentence(error));
-    if let Some(advice) = error.chain().find_map(|cause| cause.downcast_ref::<Advised>()) {
-        text = format!("{text}  try: {}\n", advice.advice);
-    }
-    // A message may quote a chain or the name of a file. Its line breaks are ours or another
-    // library's, who draw pictures with them.
-    text.chars().map(|char| if is_hidden(char) && char != '\n' { '?' } else { char }).collect()
-}
-
-/// An error with its causes in one sentence.
-pub(crate) fn sentence(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        // Some errors already quote their cause.
-        if text.is_empty() {
-            text = cause;
-        } else if !text.ends_with(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
-}
-
 fn show_usage(usage: &clap::Error, ui: &mut Ui) -> anyhow::Result<Exit> {
-    let text = usage.render();
+    // It quotes what was typed.
+    let text = visible(&usage.render().to_string());
     if usage.use_stderr() {
         write!(ui.err, "{text}")?;
         return Ok(Exit::Trouble);
     }
     write!(ui.out, "{text}")?;
     Ok(Exit::Fine)
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]

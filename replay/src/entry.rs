@@ -46,6 +46,20 @@ impl Lexicon {
 
     /// Explains an event, and learns the name it introduces, if it does.
     pub(crate) fn explain(&mut self, seq: u64, offset: u64, event: Event) -> Entry {
+        let naming = matches!(event, Event::Type(_) | Event::Function(_)).then(|| event.clone());
+        let entry = self.describe(seq, offset, event);
+        match naming {
+            Some(Event::Type(def)) => drop(self.types.add(def)),
+            Some(Event::Function(function)) => {
+                self.functions.insert(function.id, function);
+            }
+            _ => {}
+        }
+        entry
+    }
+
+    /// Explains an event with the names that are known.
+    pub(crate) fn describe(&self, seq: u64, offset: u64, event: Event) -> Entry {
         let kind = event.kind();
         let function = match &event {
             Event::ExportCall(Call { function, .. })
@@ -62,30 +76,24 @@ impl Lexicon {
         Entry { seq, offset, kind, function, fields }
     }
 
-    fn fields(&mut self, event: Event) -> Vec<(&'static str, Tree)> {
+    fn fields(&self, event: Event) -> Vec<(&'static str, Tree)> {
         match event {
             Event::Header(header) => header_fields(*header),
-            Event::Type(def) => {
-                let fields = vec![
-                    ("id", uint(def.id.0)),
-                    ("name", Tree::text(&*def.name)),
-                    ("type", Tree::text(render::ty(&def.ty, &self.types))),
-                ];
-                self.types.add(def);
-                fields
-            }
+            Event::Type(def) => vec![
+                ("id", uint(def.id.0)),
+                ("name", Tree::text(&*def.name)),
+                ("type", Tree::text(render::ty(&def.ty, &self.types))),
+            ],
             Event::Function(function) => {
                 let results: Vec<_> =
                     function.results.iter().map(|ty| render::ty(ty, &self.types)).collect();
-                let fields = vec![
+                vec![
                     ("id", uint(function.id.0)),
                     ("interface", Tree::text(&*function.interface)),
                     ("name", Tree::text(&*function.name)),
                     ("params", Tree::text(render::named(&function.params, &self.types))),
                     ("results", Tree::text(results.join(", "))),
-                ];
-                self.functions.insert(function.id, function);
-                fields
+                ]
             }
             Event::ExportCall(call) | Event::ImportCall(call) => {
                 with_fuel(vec![("args", self.args(&call))], call.fuel)

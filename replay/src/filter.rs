@@ -85,7 +85,7 @@ pub(crate) struct FilterError {
 fn picture(text: &str, column: usize) -> String {
     match text.is_empty() {
         true => String::new(),
-        false => format!("\n  {}\n  {:>column$}", crate::escape::plain(text), '^'),
+        false => format!("\n  {}\n  {:>column$}", theater_runtime::escape::plain(text), '^'),
     }
 }
 

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use theater_record::Hash;
-use theater_runtime::{Component, Engine, Home, Store, as_component, digest, embedded};
+use theater_runtime::{Component, Engine, Home, Store, digest, embedded};
 use theater_verify::VerifiedChain;
 
-use crate::cli::advised;
-use crate::escape::argument;
+use theater_runtime::complaint::{advised, not_runnable};
+use theater_runtime::escape::argument;
 
 /// Where a component was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,25 +54,16 @@ pub(crate) fn component(
         ));
     };
     if let Some(file) = file {
-        let bytes = std::fs::read(file).map_err(|error| {
-            let error = anyhow::Error::new(error);
-            let error = error.context(format!("cannot read the component {}", file.display()));
-            advised(error, "check the spelling, or look with ls")
-        })?;
-        let compiled = compile(engine, bytes);
-        let component = compiled.with_context(|| format!("cannot use {}", file.display()))?;
+        let component = Component::load(engine, file).map_err(|error| not_runnable(error, file))?;
         return Ok(Found { component, place: Place::File });
     }
     let (bytes, place) = match embedded(chain)?.filter(|bytes| digest(bytes) == wanted) {
         Some(bytes) => (bytes, Place::Chain),
         None => (stored(&wanted, path)?, Place::Store),
     };
-    let component = compile(engine, bytes).context("cannot use the component of the chain")?;
+    let component =
+        Component::new(engine, bytes).context("cannot use the component of the chain")?;
     Ok(Found { component, place })
-}
-
-fn compile(engine: &Engine, bytes: Vec<u8>) -> anyhow::Result<Component> {
-    Ok(Component::new(engine, as_component(bytes)?)?)
 }
 
 fn stored(wanted: &Hash, path: &Path) -> anyhow::Result<Vec<u8>> {

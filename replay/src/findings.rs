@@ -5,7 +5,7 @@ use std::path::Path;
 use theater_verify::{Depth, Policy, Report, Unmet, Verdict};
 
 use crate::amount::{count, counted, size};
-use crate::escape::argument;
+use theater_runtime::escape::argument;
 
 /// The verdict in one word.
 pub(crate) fn verdict(verdict: Verdict) -> &'static str {

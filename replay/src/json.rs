@@ -7,9 +7,9 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use theater_record::{BlobRef, Hash};
 
 use crate::entry::Entry;
-use crate::escape::is_hidden;
 use crate::render::{self, Previews};
 use crate::tree::Tree;
+use theater_runtime::escape::is_hidden;
 
 /// Serialises to one line.
 pub(crate) fn line(value: &impl Serialize) -> String {
@@ -63,7 +63,8 @@ impl Serialize for EntryJson<'_> {
     }
 }
 
-struct TreeJson<'a>(&'a Tree, &'a Previews);
+/// A value.
+pub(crate) struct TreeJson<'a>(pub(crate) &'a Tree, pub(crate) &'a Previews);
 
 impl Serialize for TreeJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -7,11 +7,11 @@
 
 mod amount;
 mod cli;
+mod comparison;
 mod damage;
 mod diag;
 mod divergence;
 mod entry;
-mod escape;
 mod exit;
 mod filter;
 mod find;
@@ -26,6 +26,7 @@ mod redact;
 mod render;
 mod replay;
 mod set;
+mod side;
 mod story;
 mod synthetic;
 mod tally;

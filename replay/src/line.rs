@@ -6,10 +6,10 @@ use theater_record::Kind;
 
 use crate::amount;
 use crate::entry::Entry;
-use crate::escape::plain;
 use crate::render::{self, Limits, Previews};
 use crate::tree::Tree;
 use crate::ui::Paint;
+use theater_runtime::escape::plain;
 
 /// Deeper calls are not indented further: the line is needed for what they say.
 const INDENT_MAX: usize = 12;
@@ -35,9 +35,20 @@ pub(crate) enum Naming {
 impl Style<'_> {
     /// The line for an event within `depth` calls.
     pub(crate) fn line(&self, entry: &Entry, depth: usize, naming: Naming) -> String {
+        let number = self.paint.dim(entry.seq);
+        let mut line = format!("{number:>6}  {}", self.text(entry, depth, naming));
+        if self.limits == Limits::NONE && entry.field("fuel").is_some() {
+            let fuel = format!("  fuel {}", amount::count(uint(entry, "fuel")));
+            write!(line, "{}", self.paint.dim(fuel)).expect("a string takes everything");
+        }
+        line
+    }
+
+    /// The same without the event number.
+    pub(crate) fn text(&self, entry: &Entry, depth: usize, naming: Naming) -> String {
         let indent = "  ".repeat(depth.min(INDENT_MAX));
         let paint = self.paint;
-        let text = match entry.kind {
+        match entry.kind {
             Kind::Header => self.header(entry),
             Kind::Type => {
                 let name = self.plain(entry, "name");
@@ -71,13 +82,7 @@ impl Style<'_> {
                 let text = format!("recover     {bytes} of a torn tail were set aside");
                 format!("{}  {}", paint.warn(text), paint.dim(time(entry, "time")))
             }
-        };
-        let mut line = format!("{:>6}  {text}", paint.dim(entry.seq));
-        if self.limits == Limits::NONE && entry.field("fuel").is_some() {
-            let fuel = format!("  fuel {}", amount::count(uint(entry, "fuel")));
-            write!(line, "{}", paint.dim(fuel)).expect("a string takes everything");
         }
-        line
     }
 
     fn header(&self, entry: &Entry) -> String {

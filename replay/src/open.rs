@@ -7,9 +7,9 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use theater_verify::{FileSource, Source};
 
-use crate::cli::advised;
-use crate::escape::argument;
 use crate::packed::{Packed, is_packed};
+use theater_runtime::complaint::advised;
+use theater_runtime::escape::argument;
 
 /// Opens a chain, packed or not. Whether the bytes are a chain is for the reader to find out.
 pub(crate) fn open(path: &Path) -> anyhow::Result<Box<dyn Source>> {

@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 use tempfile::{NamedTempFile, TempPath};
 use theater_verify::Source;
 
-use crate::cli::advised;
+use theater_runtime::complaint::advised;
 
 /// How much is copied at a time.
 const COPY_BYTES: usize = 256 << 10;

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use theater_record::{BlobRef, Hash, Type, TypeTable};
 
 use crate::amount;
-use crate::escape::{plain, quoted, quoted_char};
 use crate::tree::{Tree, short_name};
+use theater_runtime::escape::{plain, quoted, quoted_char};
 
 /// How much of a blob's content is kept to be shown.
 pub(crate) const PREVIEW_BYTES: usize = 48;
@@ -221,7 +221,7 @@ impl Renderer<'_> {
 }
 
 /// Whether the bytes are text that was meant to be read.
-fn is_readable(text: &str) -> bool {
+pub(crate) fn is_readable(text: &str) -> bool {
     !text.is_empty() && !text.chars().any(|char| char.is_control() && !char.is_whitespace())
 }
 

@@ -1,21 +1,25 @@
 //! Replays a chain on behalf of a subcommand: checks it, finds its component, plays, and shows what
 //! the component prints while it plays.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 
 use anyhow::{Context, anyhow};
+use serde::Serialize;
+use theater_runtime::complaint::advised;
+use theater_runtime::escape::{argument, visible};
 use theater_runtime::{
     Backend, Console, Engine, Home, PlaybackError, PlaybackOptions, Played, Stream, play,
 };
-use theater_verify::{Checked, Options, Report, Verdict, VerifiedChain};
+use theater_verify::{Checked, Fault, Options, Report, Verdict, VerifiedChain};
 
-use crate::cli::advised;
-use crate::escape::argument;
+use crate::exit::Exit;
 use crate::find::{self, Found};
 use crate::open::open;
 use crate::ui::Ui;
+use crate::{findings, json};
 
 /// A chain that can be replayed, or why it cannot.
 pub(crate) enum Ready {
@@ -37,6 +41,8 @@ pub(crate) fn check(path: &Path, prefix: bool, ui: &Ui) -> anyhow::Result<Ready>
     drop(progress);
     let verdict = checked.report.verdict();
     let chain = match prefix {
+        // What a replay did was never recorded, so there is nothing to hold a component against.
+        _ if is_synthetic(&checked.report) => Err(Box::new(checked.report)),
         true => checked.good_prefix(),
         false if verdict == Verdict::Open => Err(Box::new(checked.report)),
         false => checked.whole(),
@@ -45,6 +51,44 @@ pub(crate) fn check(path: &Path, prefix: bool, ui: &Ui) -> anyhow::Result<Ready>
         Ok(chain) => Ready::Good(Box::new(chain), verdict),
         Err(report) => Ready::NotGood(report),
     })
+}
+
+fn is_synthetic(report: &Report) -> bool {
+    report.faults.iter().any(|fault| matches!(fault, Fault::Synthetic))
+}
+
+/// Says why a chain that is not good is not replayed: nothing could be said about it.
+pub(crate) fn refuse(
+    report: &Report,
+    path: &Path,
+    schema: Option<&'static str>,
+    ui: &mut Ui,
+) -> anyhow::Result<Exit> {
+    let shown = visible(&path.display().to_string());
+    let verdict = findings::verdict(report.verdict());
+    if let Some(schema) = schema {
+        let outcome = NotReplayedJson { schema, chain: path.display().to_string(), verdict };
+        writeln!(ui.out, "{}", json::document(&outcome))?;
+    } else if is_synthetic(report) {
+        writeln!(ui.err, "{shown} is what a replay did, not a recording, and was not replayed")?;
+        writeln!(ui.err, "  try: replay the chain that it was made from")?;
+    } else {
+        let reason = report.faults.first().map_or_else(String::new, |fault| format!(": {fault}"));
+        writeln!(ui.err, "{shown} is {verdict} and was not replayed{}", visible(&reason))?;
+        let verify = format!("theater-replay verify {}", argument(path));
+        match report.head {
+            Some(_) => writeln!(ui.err, "  try: --prefix to replay its good start, or {verify}")?,
+            None => writeln!(ui.err, "  try: {verify}")?,
+        }
+    }
+    Ok(if report.verdict() == Verdict::Open { Exit::Open } else { Exit::Finding })
+}
+
+#[derive(Serialize)]
+struct NotReplayedJson {
+    schema: &'static str,
+    chain: String,
+    verdict: &'static str,
 }
 
 /// How to replay.
@@ -69,7 +113,8 @@ pub(crate) fn run(
     let cache = Home::find().ok().map(|home| home.cache());
     let settings = &chain.header().settings;
     let counts_fuel = options.fuel_index;
-    let engine = Engine::for_replay(request.backend, settings, counts_fuel, cache.as_deref())?;
+    let engine = Engine::for_replay(request.backend, settings, counts_fuel, cache.as_deref())
+        .with_context(|| format!("{} cannot be replayed", request.path.display()))?;
     let found = find::component(chain, request.path, request.component, &engine)?;
     let (sender, receiver) = mpsc::sync_channel::<(Stream, Vec<u8>)>(64);
     if request.shows_output {
@@ -101,7 +146,6 @@ pub(crate) fn run(
 
 /// Prints what the component prints, until it prints no more.
 fn show(printed: &mpsc::Receiver<(Stream, Vec<u8>)>, ui: &mut Ui) -> anyhow::Result<()> {
-    use std::io::Write;
     for (stream, bytes) in printed {
         match stream {
             Stream::Stdout => ui.out.write_all(&bytes)?,

@@ -1,5 +1,7 @@
 //! Changes one part of a recorded result: `result.ok.status=404`.
 
+use std::fmt;
+
 use anyhow::{anyhow, bail};
 use theater_record::{FunctionType, Outcome, Type, TypeTable, Value, Values};
 use theater_runtime::parse_value;
@@ -17,6 +19,15 @@ pub(crate) struct Assignment {
 enum Step {
     Name(String),
     Index(usize),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Name(name) => write!(f, ".{name}"),
+            Step::Index(at) => write!(f, "[{at}]"),
+        }
+    }
 }
 
 impl std::str::FromStr for Assignment {
@@ -92,7 +103,8 @@ fn put(
         let parsed = parse_value(&change.text, ty, types);
         return parsed.map_err(|error| anyhow!("cannot set {}: {error}", change.path));
     };
-    let missing = || anyhow!("{} leads nowhere in what was recorded", change.path);
+    let parts = parts(&value, resolved);
+    let missing = || anyhow!("{} leads nowhere: there is no {step} in {parts}", change.path);
     Ok(match (value, resolved, step) {
         (Value::Record(mut fields), Type::Record(names), Step::Name(name)) => {
             let at = names.iter().position(|(known, _)| known == name).ok_or_else(missing)?;
@@ -136,4 +148,24 @@ fn put(
         }
         _ => return Err(missing()),
     })
+}
+
+/// What a path could lead to within a value.
+fn parts(value: &Value, ty: &Type) -> String {
+    match (value, ty) {
+        (Value::Record(_), Type::Record(fields)) => {
+            let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+            format!("a record with {}", names.join(", "))
+        }
+        (Value::List(items), _) => format!("a list of {} elements", items.len()),
+        (Value::Tuple(items), _) => format!("a tuple of {} elements", items.len()),
+        (Value::Result(Ok(Some(_))), _) => "a result that is ok".to_owned(),
+        (Value::Result(Err(Some(_))), _) => "a result that is err".to_owned(),
+        (Value::Option(Some(_)), _) => "an option that is some".to_owned(),
+        (Value::Variant(case, Some(_)), Type::Variant(cases)) => {
+            let name = cases.get(*case as usize).map_or("", |(name, _)| name);
+            format!("a variant that is {name}")
+        }
+        _ => "a value without parts".to_owned(),
+    }
 }

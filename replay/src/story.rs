@@ -4,83 +4,167 @@ use std::fmt::Write;
 
 use serde::Serialize;
 use theater_diff::Typed;
-use theater_record::{TypeTable, Value};
+use theater_record::{Event, Lifecycle, TypeTable, Value};
+use theater_runtime::escape::plain;
 use theater_runtime::{Crossing, Frame};
 
-use crate::divergence::{Divergence, path, sides};
+use crate::divergence::{Divergence, DivergenceKind, path, sides};
 use crate::entry::Lexicon;
-use crate::escape::plain;
 use crate::json::{EntryJson, to_value};
 use crate::line::{Naming, Style};
 use crate::render::{self, Limits, Previews};
 use crate::tree::Tree;
 use crate::ui::Paint;
 
+/// What is shown of bytes that end where they part.
+const ENDS: &str = "nothing, it ends there";
+
 /// How many bytes of a long string or list are shown around the first difference.
 const EXCERPT_BYTES: usize = 24;
 
-/// A divergence as text for people.
+/// A divergence as text for people, below a headline that says what kind it is.
 pub(crate) fn tell(divergence: &Divergence, paint: Paint) -> String {
-    let mut text = String::new();
-    let mut line = |parts: std::fmt::Arguments<'_>| {
-        writeln!(text, "  {parts}").expect("a string takes everything");
-    };
-    line(format_args!("{}", divergence.kind.sentence()));
+    let mut lines = Vec::new();
     if divergence.is_swapped {
-        line(format_args!("the recorded call comes next: two calls changed places"));
-    }
-    if let Some(function) = divergence.function() {
-        line(format_args!("in {}", paint.name(plain(&function))));
+        lines.push("the recorded call comes next: two calls changed places".to_owned());
     }
     if let Some(difference) = &divergence.difference {
+        if let Some(function) = divergence.function() {
+            lines.push(format!("in {}", paint.name(plain(&function))));
+        }
         let (expected, actual) = texts(divergence, difference);
-        let at = byte_of(difference).map_or_else(String::new, |byte| format!(" from byte {byte}"));
-        line(format_args!("{}{at}:", paint.strong(&difference.path)));
-        line(format_args!("  expected {}", paint.good(expected)));
-        line(format_args!("  actual   {}", paint.bad(actual)));
+        let at = byte_of(difference).map_or_else(String::new, |byte| format!(", from byte {byte}"));
+        lines.push(format!("{}{at}:", paint.strong(plain(&difference.path.to_string()))));
+        lines.push(format!("  expected  {}", paint.good(expected)));
+        lines.push(format!("  actual    {}", paint.bad(actual)));
     }
+    lines.extend(rows(&around(divergence, paint), paint));
+    lines.extend(called_from(&divergence.frames));
+    indented(&lines)
+}
+
+/// The lines, two blanks in.
+pub(crate) fn indented(lines: &[String]) -> String {
+    lines.iter().fold(String::new(), |mut text, line| {
+        writeln!(text, "  {line}").expect("a string takes everything");
+        text
+    })
+}
+
+/// What stands before a crossing, its event number if it has one, and what it says.
+pub(crate) type Row = (Label, Option<u64>, String);
+
+/// What stands before a crossing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Label {
+    /// The call before.
+    Before,
+    /// What was recorded.
+    Expected,
+    /// What the host answered.
+    Recorded,
+    /// What was put in its place.
+    Instead,
+    /// What the component did.
+    Actual,
+    /// What was recorded next.
+    After,
+}
+
+/// Rows as lines whose columns stand below one another.
+pub(crate) fn rows(rows: &[Row], paint: Paint) -> Vec<String> {
+    let number = |number: &Option<u64>| number.map_or_else(String::new, |seq| seq.to_string());
+    let width = rows.iter().map(|(_, seq, _)| number(seq).len()).max().unwrap_or(0);
+    let row = |(label, seq, text): &Row| {
+        let label = match label {
+            Label::Before => paint.dim("before").to_string() + "  ",
+            Label::Expected => paint.good("expected").to_string(),
+            Label::Recorded => paint.good("recorded").to_string(),
+            Label::Instead => paint.warn("instead").to_string() + " ",
+            Label::Actual => paint.bad("actual").to_string() + "  ",
+            Label::After => paint.dim("after").to_string() + "   ",
+        };
+        format!("{label}  {:>width$}  {text}", number(seq))
+    };
+    rows.iter().map(row).collect()
+}
+
+/// The crossings around a divergence.
+fn around(divergence: &Divergence, paint: Paint) -> Vec<Row> {
+    let mut rows = Vec::new();
+    // There the calls look alike; what differs is how the two describe what is called.
+    let tell = match divergence.kind {
+        DivergenceKind::OtherSignature => |crossing: &Crossing, _: Paint| signature(crossing),
+        _ => brief,
+    };
     if let Some((seq, before)) = &divergence.before {
-        line(format_args!("before    {seq:>6}  {}", one_line(before, paint)));
+        rows.push((Label::Before, Some(*seq), brief(before, paint)));
     }
-    if let Some(expected) = &divergence.expected {
-        let seq = divergence.seq;
-        line(format_args!("expected  {seq:>6}  {}", one_line(expected, paint)));
-    }
-    match &divergence.actual {
-        Some(actual) => line(format_args!("actual            {}", one_line(actual, paint))),
-        None => line(format_args!("actual            the component does not export that function")),
-    }
+    let expected = match &divergence.expected {
+        Some(expected) => (Some(divergence.seq), tell(expected, paint)),
+        None => (None, "nothing: the recording ends here".to_owned()),
+    };
+    rows.push((Label::Expected, expected.0, expected.1));
+    let actual = match &divergence.actual {
+        Some(actual) => tell(actual, paint),
+        None => "the component does not export that function".to_owned(),
+    };
+    rows.push((Label::Actual, None, actual));
     if let Some((seq, after)) = &divergence.after {
-        line(format_args!("after     {seq:>6}  {}", one_line(after, paint)));
+        rows.push((Label::After, Some(*seq), brief(after, paint)));
     }
-    for frame in divergence.frames.iter().take(FRAMES_SHOWN) {
-        line(format_args!("at {}", place(frame)));
-    }
-    if divergence.frames.len() > FRAMES_SHOWN {
-        let more = divergence.frames.len() - FRAMES_SHOWN;
-        line(format_args!("and {more} more frames; --json has them all"));
-    }
-    text
+    rows
 }
 
 /// More frames than this are only in the JSON.
 const FRAMES_SHOWN: usize = 6;
 
+/// Where in the component it happened, the innermost frame first.
+fn called_from(frames: &[Frame]) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !frames.is_empty() {
+        lines.push("called from:".to_owned());
+    }
+    lines.extend(frames.iter().take(FRAMES_SHOWN).map(|frame| format!("  {}", place(frame))));
+    if let Some(more) = frames.len().checked_sub(FRAMES_SHOWN).filter(|more| *more > 0) {
+        lines.push(format!("  and {more} more, which --json shows"));
+    }
+    lines
+}
+
 fn place(frame: &Frame) -> String {
-    let name = frame.name.as_deref().map_or_else(|| format!("function {}", frame.function), plain);
+    let name = match &frame.name {
+        // What compilers for Rust make of a name is not for people.
+        Some(name) => plain(&format!("{:#}", rustc_demangle::demangle(name))),
+        None => format!("function {}", frame.function),
+    };
     match frame.offset {
-        Some(offset) => format!("{name} (offset {offset:#x})"),
+        Some(offset) => format!("{name} at {offset:#x}"),
         None => name,
     }
 }
 
-/// A crossing as `show` would print it.
-fn one_line(crossing: &Crossing, paint: Paint) -> String {
+/// A crossing as `show` would print it, without its event number.
+pub(crate) fn brief(crossing: &Crossing, paint: Paint) -> String {
+    if let Event::Lifecycle(Lifecycle { state, detail, .. }) = &crossing.event {
+        // The time of a replay says nothing.
+        return format!("{} {}", paint.strong(state.name()), plain(detail));
+    }
     let lexicon = Lexicon::of(crossing.types.clone(), crossing.function.clone());
     let entry = { lexicon }.explain(0, 0, crossing.event.clone());
     let previews = Previews::default();
     let style = Style { paint, limits: Limits::LINE, previews: &previews };
-    style.line(&entry, 0, Naming::Full)
+    style.text(&entry, 0, Naming::Full)
+}
+
+/// How a function is described.
+fn signature(crossing: &Crossing) -> String {
+    let Some(function) = &crossing.function else { return String::new() };
+    let params = render::named(&function.params, &crossing.types);
+    let results: Vec<_> =
+        function.results.iter().map(|ty| render::ty(ty, &crossing.types)).collect();
+    let arrow = if results.is_empty() { "" } else { " -> " };
+    plain(&format!("{}({params}){arrow}{}", function.name, results.join(", ")))
 }
 
 fn byte_of(difference: &theater_diff::Difference) -> Option<u64> {
@@ -105,6 +189,12 @@ fn texts(divergence: &Divergence, difference: &theater_diff::Difference) -> (Str
 }
 
 fn shown(typed: &Typed, types: &TypeTable, start: Option<u64>) -> String {
+    let is_empty = |bytes: &[u8]| start.is_some_and(|start| excerpt(bytes, start).is_empty());
+    match &typed.value {
+        Value::Bytes(bytes) if is_empty(bytes) => return ENDS.to_owned(),
+        Value::String(text) if is_empty(text.as_bytes()) => return ENDS.to_owned(),
+        _ => {}
+    }
     let value = match (&typed.value, start) {
         (Value::Bytes(bytes), Some(start)) => Value::Bytes(excerpt(bytes, start).to_vec()),
         (Value::String(text), Some(start)) => {
@@ -194,7 +284,7 @@ impl DivergenceJson {
 }
 
 /// A crossing as `show --json` would print it.
-fn crossing(seq: u64, crossing: &Crossing) -> serde_json::Value {
+pub(crate) fn crossing(seq: u64, crossing: &Crossing) -> serde_json::Value {
     let lexicon = Lexicon::of(crossing.types.clone(), crossing.function.clone());
     let entry = { lexicon }.explain(seq, 0, crossing.event.clone());
     to_value(&EntryJson(&entry, &Previews::default()))

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use theater_record::{About, CheckpointPolicy, Clock, Options, Recorder, Seed};
 use theater_verify::VerifiedChain;
 
-use crate::cli::advised;
+use theater_runtime::complaint::advised;
 
 /// A file that is removed again unless it is kept.
 pub(crate) struct OutFile {
@@ -35,15 +35,16 @@ impl Drop for OutFile {
 /// Starts a chain about what the actor of `chain` does in a replay.
 pub(crate) fn recorder(chain: &VerifiedChain, path: &Path) -> anyhow::Result<(Recorder, OutFile)> {
     let shown = path.display();
-    let file =
-        OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| match error
-            .kind()
-        {
-            std::io::ErrorKind::AlreadyExists => {
-                advised(anyhow!("{shown} exists already"), "name another file with --out")
-            }
-            _ => anyhow::Error::new(error).context(format!("cannot create {shown}")),
-        })?;
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    let file = file.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            advised(anyhow!("{shown} exists already"), "name another file with --out")
+        }
+        _ => advised(
+            anyhow::Error::new(error).context(format!("cannot create {shown}")),
+            "name a file that can be written with --out",
+        ),
+    })?;
     let out = OutFile { path: Some(path.to_owned()) };
     let header = chain.header();
     let about = About {

@@ -132,6 +132,9 @@ pub(crate) struct Paint {
 }
 
 impl Paint {
+    /// No colours.
+    pub(crate) const PLAIN: Paint = Paint { colour: false };
+
     /// Good news, and what comes back.
     pub(crate) fn good<T: Display>(self, text: T) -> Painted<T> {
         self.with(text, AnsiColor::Green.on_default())

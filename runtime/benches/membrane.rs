@@ -203,7 +203,7 @@ impl Bench {
     }
 
     /// Runs and records it. Wall time is until the chain is closed. Also the last event's number.
-    fn record(&self, work: &Work, log: impl Log + Send + 'static) -> (Time, u64) {
+    fn record(&self, work: &Work, log: impl Log + 'static) -> (Time, u64) {
         let limits = Limits::default();
         let about = About {
             component: Some(self.component.digest()),

@@ -321,11 +321,10 @@ fn resource<T: 'static>(
 ) -> Result<ResourceAny> {
     handles::has_seen(id);
     match (handles::stub_payload(ty), passing) {
-        (Some(payload), Passing::Own) => {
+        // What is owned here is only lent where the function's type says so. A borrow could not be
+        // made here: it would have to end with a call that has not begun.
+        (Some(payload), Passing::Own | Passing::Borrow) => {
             ResourceDynamic::new_own(id, payload).try_into_resource_any(cx)
-        }
-        (Some(payload), Passing::Borrow) => {
-            ResourceDynamic::new_borrow(id, payload).try_into_resource_any(cx)
         }
         (None, Passing::Own) => handles::take_exported(id),
         (None, Passing::Borrow) => handles::exported(id),

@@ -1,17 +1,20 @@
 //! The command line of `theater`.
 
+mod chain_file;
 mod run;
 
 use std::ffi::OsString;
-use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::complaint::{complaint, is_broken_pipe};
+use crate::escape::visible;
 
 /// Runs WebAssembly components as actors and records everything that crosses their sandbox.
 #[derive(Parser)]
-#[command(name = "theater", version, propagate_version = true, after_help = EXIT_HELP)]
+#[command(name = "theater", version, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -22,15 +25,16 @@ enum Command {
     Run(Box<run::Args>),
 }
 
-/// What every `--help` says about the exit status.
+/// What every `--help` says about the exit status; the same as the documentation of [`Exit`], for
+/// people.
 const EXIT_HELP: &str = "\
 Exit status:
   0  the component came to its end
   1  it failed: it trapped, hit a limit, or returned an error
   2  it could not be run or recorded: wrong usage, not a component, unwritable chain
-A component that ends itself with another status passes that status on.";
+  Another status is the component's own; most can only end with 0 or 1.";
 
-/// How the program ends.
+/// How the program ends. Scripts rely on these numbers; they do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// The component came to its end.
@@ -60,7 +64,8 @@ where
     I: IntoIterator,
     I::Item: Into<OsString> + Clone,
 {
-    let outcome = match Cli::try_parse_from(args) {
+    let parsed = command().try_get_matches_from(args).and_then(|m| Cli::from_arg_matches(&m));
+    let outcome = match parsed {
         Ok(cli) => match cli.command {
             Command::Run(args) => run::run(&args, out, err),
         },
@@ -68,6 +73,7 @@ where
     };
     match outcome {
         Ok(exit) => exit,
+        Err(error) if is_broken_pipe(&error) => Exit::Fine,
         Err(error) => {
             // If not even messages can be printed, the exit status has to do.
             let _ = err.write_all(complaint(&error).as_bytes());
@@ -76,8 +82,17 @@ where
     }
 }
 
+/// The whole command line, with what every `--help` has in common.
+fn command() -> clap::Command {
+    Cli::command().after_help(EXIT_HELP).mut_subcommands(|subcommand| {
+        let examples = subcommand.get_after_help().map(ToString::to_string).unwrap_or_default();
+        subcommand.after_help(format!("{examples}\n\n{EXIT_HELP}").trim_start().to_owned())
+    })
+}
+
 fn show_usage(usage: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
-    let text = usage.render().to_string();
+    // It quotes what was typed.
+    let text = visible(&usage.render().to_string());
     if usage.use_stderr() {
         let _ = err.write_all(text.as_bytes());
         Exit::Trouble
@@ -87,43 +102,22 @@ fn show_usage(usage: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> 
     }
 }
 
-/// An error that comes with a piece of advice, shown as `try: ...`.
-fn advised(error: anyhow::Error, advice: impl Into<String>) -> anyhow::Error {
-    anyhow::Error::new(Advised { error, advice: advice.into() })
-}
+#[cfg(test)]
+mod tests {
+    use super::command;
 
-#[derive(Debug)]
-struct Advised {
-    error: anyhow::Error,
-    advice: String,
-}
-
-impl fmt::Display for Advised {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
     }
-}
 
-impl std::error::Error for Advised {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.error.source()
-    }
-}
-
-/// An error with its causes in one sentence, and what to try.
-fn complaint(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        // Some errors already quote their cause.
-        if text.is_empty() {
-            text = cause;
-        } else if !text.ends_with(&cause) {
-            text = format!("{text}: {cause}");
+    #[test]
+    fn every_help_has_examples_and_the_exit_status() {
+        for subcommand in command().get_subcommands_mut() {
+            let help = subcommand.render_long_help().to_string();
+            for part in ["Examples:\n", "Exit status:\n"] {
+                assert!(help.contains(part), "{} lacks {part}", subcommand.get_name());
+            }
         }
     }
-    let mut complaint = format!("error: {}\n", text.trim_end());
-    if let Some(advice) = error.chain().find_map(|cause| cause.downcast_ref::<Advised>()) {
-        complaint = format!("{complaint}  try: {}\n", advice.advice);
-    }
-    complaint
 }

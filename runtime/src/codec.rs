@@ -40,11 +40,15 @@ pub(crate) const PASSED_BYTES_MAX: usize = 1 << 28;
 /// place that does.
 pub(crate) struct Payload<'a, const N: usize>(pub(crate) Cow<'a, [u8]>);
 
-// SAFETY: `Lower` is an array of `ValRaw` and nothing else. wasmtime asserts at run time that its
-// length is that of the storage at hand. `typecheck` accepts everything because what it would check,
-// the shape of the values, is read from the component's own type on every lift and lower instead.
-// `ABI` is never believed: wherever memory is read or written through it, `lift.rs` and `lower.rs`
-// take sizes and alignment from the component's type and check bounds themselves.
+// SAFETY: `Lower` is an array of `ValRaw` and nothing else. `typecheck` accepts everything because
+// what it would check, the shape of the values, is read from the component's own type on every lift
+// and lower instead. `N` is the caller's word for how many core values that type takes, and a wrong
+// one is a panic, never a stray access: for an import, wasmtime asserts that the storage at hand is
+// no shorter than `Lower`; for an export, `Lower` is the storage. If `N` is smaller than the type
+// says, `next` in `lift.rs` or `lower.rs` finds no slot, and in lowering that is before the component
+// is entered. An export that returns one value always has one slot for it, whatever `N` is.
+// `ABI` is never believed: wherever memory is read or written, `lift.rs` and `lower.rs` take sizes
+// and alignment from the component's type and check bounds themselves.
 unsafe impl<const N: usize> ComponentType for Payload<'_, N> {
     type Lower = [ValRaw; N];
     const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;

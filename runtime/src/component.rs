@@ -1,6 +1,7 @@
 //! A component as it is run and named: its bytes, their digest, its world.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use theater_record::{Hash, ReadError, Stored};
@@ -9,7 +10,7 @@ use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
     WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
-use wasmparser::{Parser, Payload};
+use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 use wit_component::{ComponentEncoder, StringEncoding};
 
 use crate::engine::Engine;
@@ -33,8 +34,14 @@ pub enum ComponentError {
     /// WebAssembly that is damaged or uses features that are not supported.
     #[error("not a valid component")]
     Invalid(#[source] anyhow::Error),
+    /// A core module that imports something for which there is no adapter.
+    #[error("the core module imports more than WASI preview 1 has: {}", names.join(", "))]
+    ForeignImports {
+        /// What it imports besides.
+        names: Vec<String>,
+    },
     /// A core module that cannot be made a component.
-    #[error("the core module cannot be adapted: it may import WASI preview 1 only")]
+    #[error("the core module cannot be adapted")]
     NotAdaptable(#[source] anyhow::Error),
     /// Its world cannot be recorded.
     #[error(transparent)]
@@ -57,8 +64,15 @@ pub struct Component {
 impl Component {
     /// Reads a component from a file, as [`Component::new`] does.
     pub fn load(engine: &Engine, path: &Path) -> Result<Component, ComponentError> {
-        let bytes = std::fs::read(path)
-            .map_err(|source| ComponentError::Unreadable { path: path.to_owned(), source })?;
+        let unreadable = |source| ComponentError::Unreadable { path: path.to_owned(), source };
+        let mut file = File::open(path).map_err(unreadable)?;
+        let mut bytes = Vec::new();
+        // What is no WebAssembly may be endless.
+        (&mut file).take(MAGIC_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
+        if !is_wasm(&bytes) {
+            return Err(ComponentError::NotWasm);
+        }
+        file.read_to_end(&mut bytes).map_err(unreadable)?;
         Component::new(engine, bytes)
     }
 
@@ -125,6 +139,13 @@ pub fn embedded(chain: &VerifiedChain) -> Result<Option<Vec<u8>>, ReadError> {
     Ok(Some(bytes))
 }
 
+/// How many bytes tell what kind of WebAssembly follows, if any.
+const MAGIC_BYTES: u64 = 8;
+
+fn is_wasm(bytes: &[u8]) -> bool {
+    Parser::is_component(bytes) || Parser::is_core_wasm(bytes)
+}
+
 /// The component itself, or the one that a core module for WASI preview 1 becomes.
 pub fn as_component(bytes: Vec<u8>) -> Result<Vec<u8>, ComponentError> {
     if Parser::is_component(&bytes) {
@@ -133,26 +154,52 @@ pub fn as_component(bytes: Vec<u8>) -> Result<Vec<u8>, ComponentError> {
     if !Parser::is_core_wasm(&bytes) {
         return Err(ComponentError::NotWasm);
     }
-    let adapter = if exports_start(&bytes)? {
-        WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER
-    } else {
-        WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER
+    // The library that adapts it takes for granted that it is valid.
+    let mut validator = Validator::new_with_features(WasmFeatures::all());
+    validator.validate_all(&bytes).map_err(|error| ComponentError::Invalid(error.into()))?;
+    let Module { exports_start, foreign } = Module::read(&bytes)?;
+    let adapter = match exports_start {
+        true => WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
+        false => WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
     };
     ComponentEncoder::default()
         .module(&bytes)
         .and_then(|encoder| encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter))
         .and_then(|encoder| encoder.validate(true).encode())
-        .map_err(ComponentError::NotAdaptable)
+        .map_err(|error| match foreign[..] {
+            [] => ComponentError::NotAdaptable(error),
+            _ => ComponentError::ForeignImports { names: foreign },
+        })
 }
 
-/// Whether a core module is a program, as opposed to a library.
-fn exports_start(bytes: &[u8]) -> Result<bool, ComponentError> {
-    for payload in Parser::new(0).parse_all(bytes) {
-        let payload = payload.map_err(|error| ComponentError::Invalid(error.into()))?;
-        if let Payload::ExportSection(exports) = payload {
-            let mut names = exports.into_iter().filter_map(Result::ok);
-            return Ok(names.any(|export| export.name == "_start"));
+/// What has to be known of a core module to adapt it.
+#[derive(Default)]
+struct Module {
+    /// Whether it is a program, as opposed to a library.
+    exports_start: bool,
+    /// Imports from elsewhere than WASI preview 1. Bindings for interfaces have such, too.
+    foreign: Vec<String>,
+}
+
+impl Module {
+    fn read(bytes: &[u8]) -> Result<Module, ComponentError> {
+        let mut module = Module::default();
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload.map_err(|error| ComponentError::Invalid(error.into()))? {
+                Payload::ImportSection(imports) => {
+                    let imports = imports.into_imports().filter_map(Result::ok);
+                    let foreign = imports
+                        .filter(|import| import.module != WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME)
+                        .map(|import| format!("{}#{}", import.module, import.name));
+                    module.foreign.extend(foreign);
+                }
+                Payload::ExportSection(exports) => {
+                    let mut exports = exports.into_iter().filter_map(Result::ok);
+                    module.exports_start |= exports.any(|export| export.name == "_start");
+                }
+                _ => {}
+            }
         }
+        Ok(module)
     }
-    Ok(false)
 }

@@ -1,6 +1,6 @@
 //! The one engine configuration: what makes two executions of a component equal.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use wasmtime::component::Component as Compiled;
 use wasmtime::{Cache, CacheConfig, Collector, Config};
@@ -65,14 +65,6 @@ pub enum EngineError {
     /// The engine refuses its configuration.
     #[error("cannot set up the WebAssembly engine")]
     Config(#[source] wasmtime::Error),
-    /// The folder for compiled code cannot be used.
-    #[error("cannot keep compiled code in {}", path.display())]
-    Cache {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        source: wasmtime::Error,
-    },
     /// A chain's header has a setting that makes no sense.
     #[error("the chain's setting {name} is \"{value}\", which is not a number in range")]
     Setting {
@@ -93,7 +85,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine for these limits. Compiled code is kept below `cache`, if there is one.
+    /// An engine for these limits. Compiled code is kept below `cache`, if that can be written.
     pub fn new(
         backend: Backend,
         limits: &Limits,
@@ -131,9 +123,8 @@ impl Engine {
         if backend == Backend::Pulley {
             config.target("pulley64").map_err(EngineError::Config)?;
         }
-        if let Some(path) = cache {
-            config.cache(Some(open_cache(path)?));
-        }
+        // Compiled code that cannot be kept is compiled again; nobody has to stop for that.
+        config.cache(cache.and_then(|path| open_cache(path).ok()));
         let inner = wasmtime::Engine::new(&config).map_err(EngineError::Config)?;
         Ok(Engine { inner, backend, fuel: limits.fuel, stack_bytes })
     }
@@ -200,10 +191,10 @@ pub(crate) fn deterministic() -> Config {
     config
 }
 
-fn open_cache(path: &Path) -> Result<Cache, EngineError> {
+fn open_cache(path: &Path) -> wasmtime::Result<Cache> {
     let mut config = CacheConfig::new();
     config.with_directory(path);
-    Cache::new(config).map_err(|source| EngineError::Cache { path: path.to_owned(), source })
+    Cache::new(config)
 }
 
 const MEMORY: &str = "memory-bytes-max";

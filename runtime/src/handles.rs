@@ -141,8 +141,12 @@ pub(crate) fn lower<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, id: u32)
     has_seen(id);
     let mut slot = crate::codec::Slot::new();
     match (payload, ty) {
-        (Some(payload), _) => {
+        (Some(payload), InterfaceType::Own(_)) => {
             ResourceDynamic::new_own(id, payload).linear_lower_to_flat(cx, ty, slot.get())?;
+        }
+        // One that is owned would stay in the engine's table for good.
+        (Some(payload), _) => {
+            ResourceDynamic::new_borrow(id, payload).linear_lower_to_flat(cx, ty, slot.get())?;
         }
         (None, InterfaceType::Own(_)) => {
             take_exported(id)?.linear_lower_to_flat(cx, ty, slot.get())?;

@@ -6,8 +6,10 @@
 mod by_val;
 mod cli;
 mod codec;
+pub mod complaint;
 mod component;
 mod engine;
+pub mod escape;
 mod handles;
 mod home;
 pub mod host;

@@ -10,7 +10,7 @@ mod tests;
 use std::sync::Arc;
 
 use theater_record::{
-    Call, Decoder, Encoder, Event, FunctionId, Outcome, ResourceDrop, Return, Values,
+    Call, CborError, Decoder, Encoder, Event, FunctionId, Outcome, ResourceDrop, Return, Values,
 };
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Func, Instance, Linker, ResourceType};
@@ -155,7 +155,8 @@ impl<B: Backend> Sandbox<B> {
 
     /// Tells the component's own end from one that the backend brought about.
     fn ended(&mut self, error: wasmtime::Error) -> Result<Failure> {
-        if error.downcast_ref::<Stopped>().is_some() {
+        // Values that do not fit their types are not the component's doing either.
+        if error.is::<Stopped>() || error.is::<CborError>() {
             return Err(error);
         }
         Ok(trap::failure(&error, self.store.data().limiter.hit))

@@ -57,6 +57,12 @@ pub(crate) fn failure(error: &wasmtime::Error, limit_hit: Option<TrapCode>) -> F
     }
     // What is left are values and handles that break the component model's rules.
     let detail = error.root_cause().to_string();
+    if let Some(limit) = limit_hit
+        && detail.contains("exceeds")
+    {
+        // It asks for more from the start than it may have.
+        return Failure { code: limit, detail };
+    }
     let code = if detail.contains("handle") || detail.contains("resource") {
         TrapCode::BadResource
     } else {

@@ -6,7 +6,8 @@ use std::mem::discriminant;
 use theater_record::{Type, TypeId, TypeTable, Value};
 
 use super::{Change, Contents, Difference, Differences, Typed};
-use crate::path::{PathStep, Root, ValuePath};
+use crate::ignore::Ignore;
+use crate::path::{PathStep, ValuePath};
 
 /// What it takes to understand the values of one side.
 #[derive(Clone, Copy)]
@@ -63,6 +64,7 @@ impl<'v> Case<'v> {
 pub(super) struct Walk<'a> {
     pub(super) sides: [Context<'a>; 2],
     path: ValuePath,
+    ignore: &'a Ignore,
     most: usize,
     differences: Differences,
     /// How many contents out of line the walk is inside of.
@@ -73,12 +75,12 @@ impl<'a> Walk<'a> {
     /// Goes on with the differences found so far.
     pub(super) fn new(
         sides: [Context<'a>; 2],
-        root: Root,
+        path: ValuePath,
+        ignore: &'a Ignore,
         most: usize,
         differences: Differences,
     ) -> Walk<'a> {
-        let path = ValuePath { root, steps: Vec::new() };
-        Walk { sides, path, most, differences, unpacked: 0 }
+        Walk { sides, path, ignore, most, differences, unpacked: 0 }
     }
 
     pub(super) fn finish(self) -> Differences {
@@ -86,6 +88,9 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn push(&mut self, change: Change) {
+        if self.ignore.covers(&self.path, &change) {
+            return;
+        }
         if self.differences.found.len() < self.most {
             self.differences.found.push(Difference { path: self.path.clone(), change });
         } else {
@@ -219,7 +224,7 @@ impl<'a> Walk<'a> {
         let mut same_end = 0;
         if x.len() != y.len() {
             let same = |at, actual_at| match (e(at), a(actual_at)) {
-                (Some(expected), Some(actual)) => self.is_same(expected, actual),
+                (Some(expected), Some(actual)) => self.is_same(at, expected, actual),
                 _ => false,
             };
             let same_start = (0..shorter).take_while(|at| same(*at, *at)).count();
@@ -304,8 +309,10 @@ impl<'a> Walk<'a> {
         self.path.steps.pop();
     }
 
-    fn is_same(&self, expected: At<'_>, actual: At<'_>) -> bool {
-        let mut probe = Walk::new(self.sides, Root::Result, 0, Differences::default());
+    fn is_same(&self, at: usize, expected: At<'_>, actual: At<'_>) -> bool {
+        let mut path = self.path.clone();
+        path.steps.push(PathStep::Index(at));
+        let mut probe = Walk::new(self.sides, path, self.ignore, 0, Differences::default());
         probe.unpacked = self.unpacked;
         probe.compare(expected, actual);
         probe.differences.is_empty()

@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use serde::Serialize;
-use theater_record::{Event, FunctionType, Outcome, Stored, TypeTable};
-use theater_runtime::{Backend, Ending, PlaybackOptions};
+use theater_record::{Event, FunctionType, Outcome, Return, Stored, TypeTable};
+use theater_runtime::complaint::advised;
+use theater_runtime::escape::{argument, visible};
+use theater_runtime::{Backend, Crossing, Ending, PlaybackOptions};
 use theater_verify::VerifiedChain;
 
-use crate::cli::advised;
 use crate::divergence::{Divergence, DivergenceKind};
-use crate::escape::argument;
 use crate::exit::Exit;
 use crate::replay::{self, Ready, Request};
 use crate::set::{self, Assignment};
-use crate::story::{self, DivergenceJson};
-use crate::ui::Ui;
-use crate::{findings, json, synthetic};
+use crate::story::{self, DivergenceJson, Label};
+use crate::ui::{Paint, Ui};
+use crate::{json, synthetic};
 
 const EXAMPLES: &str = "\
 The component runs against the recording as in `run`, but gets another answer to one of its calls.
@@ -65,24 +65,15 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     let chain = match replay::check(&args.chain, args.prefix, ui)? {
         Ready::Good(chain, _) => chain,
         Ready::NotGood(report) => {
-            let verdict = findings::verdict(report.verdict());
-            return Err(advised(
-                anyhow!(
-                    "{} is {verdict}, so what it would have led to is open",
-                    args.chain.display()
-                ),
-                format!(
-                    "add --prefix to use its good start, or see theater-replay verify {}",
-                    argument(&args.chain)
-                ),
-            ));
+            return replay::refuse(&report, &args.chain, args.json.then_some(SCHEMA), ui);
         }
     };
     let answer = find_answer(&chain, args.at, &args.chain)?;
-    let changed = match args.set.is_empty() {
-        true => answer.outcome.clone(),
-        false => set::apply(&answer.outcome, &answer.function, &answer.types, &args.set)?,
-    };
+    if args.set.is_empty() {
+        return Err(nothing_set(&answer));
+    }
+    let changed = set::apply(&answer.outcome, &answer.function, &answer.types, &args.set)?;
+    let instead = answer.with(changed.clone());
     let out = args.out.as_deref().map(|out| synthetic::recorder(&chain, out)).transpose()?;
     let (recorder, file) =
         out.map_or((None, None), |(recorder, file)| (Some(recorder), Some(file)));
@@ -101,12 +92,11 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     if let Some(file) = file {
         file.keep();
     }
-    let (reached, ending) = (played.seq, played.ending);
-    let divergence = match ending {
+    let divergence = match played.ending {
         Ending::Diverged(mismatch) => Some(Divergence::of(*mismatch)),
         Ending::Same | Ending::Reached | Ending::Unanswered(_) => None,
     };
-    report(args, answer.seq, reached, divergence.as_ref(), ui)
+    report(args, &answer, &instead, played.seq, divergence.as_ref(), ui)
 }
 
 /// A recorded answer and what it takes to understand it.
@@ -117,38 +107,69 @@ struct Answer {
     types: TypeTable,
 }
 
+impl Answer {
+    /// The return with this outcome.
+    fn with(&self, outcome: Outcome) -> Crossing {
+        let function = self.function.id;
+        Crossing {
+            event: Event::ImportReturn(Return { function, outcome, fuel: None }),
+            function: Some(self.function.clone()),
+            types: self.types.clone(),
+        }
+    }
+
+    fn recorded(&self) -> Crossing {
+        self.with(self.outcome.clone())
+    }
+}
+
+/// Without another answer there is no other course of events; says what could be changed.
+fn nothing_set(answer: &Answer) -> anyhow::Error {
+    let recorded = story::brief(&answer.recorded(), Paint::PLAIN);
+    advised(
+        anyhow!("nothing is to be otherwise; event {} is {recorded}", answer.seq),
+        "--set 'result=VALUE' with another value, or --set 'result.PATH=VALUE' for a part of it",
+    )
+}
+
 /// The answer at an event: its own, or that to the call it is.
 fn find_answer(chain: &VerifiedChain, at: u64, path: &Path) -> anyhow::Result<Answer> {
     let show = format!("theater-replay show {} --filter 'kind = import-return'", argument(path));
     let mut reader = chain.reader()?;
     let (mut types, mut functions) = (TypeTable::default(), Vec::new());
+    let mut is_called = false;
     while let Some(stored) = reader.read()? {
         let Stored::Record(record) = stored else { continue };
         let seq = record.seq;
         match record.event()? {
-            Event::Type(def) => drop(types.add(def)),
-            Event::Function(function) => functions.push(function),
-            Event::ImportReturn(end) if seq >= at => {
+            Event::ImportReturn(end) if seq == at || is_called => {
                 let function: Option<&FunctionType> = functions.get(end.function.0 as usize);
                 let function = function.ok_or_else(|| anyhow!("event {seq} names no function"))?;
                 let function = function.clone();
                 return Ok(Answer { seq, outcome: end.outcome, function, types });
             }
-            Event::ImportCall(_) if seq == at => {}
-            _ if seq == at => {
-                return Err(advised(
-                    anyhow!("event {at} is no import call and no return of one"),
-                    show,
-                ));
+            Event::ImportCall(_) if seq == at => is_called = true,
+            event if seq == at => {
+                let kind = event.kind().name();
+                let message = format!("event {at} ({kind}) is no import call and no return of one");
+                return Err(advised(anyhow!(message), show));
             }
+            Event::Type(def) => drop(types.add(def)),
+            Event::Function(function) => functions.push(function),
+            // An answer that never came: the actor was brought back and called anew.
+            Event::ImportCall(_) | Event::ExportCall(_) if is_called => break,
             _ => {}
         }
     }
-    Err(advised(
-        anyhow!("{} has no event {at} that could be answered otherwise", path.display()),
-        show,
-    ))
+    let shown = path.display();
+    let message = match is_called {
+        true => format!("event {at} of {shown} was never answered, so there is nothing to change"),
+        false => format!("{shown} has no event {at}"),
+    };
+    Err(advised(anyhow!(message), show))
 }
+
+const SCHEMA: &str = "theater-replay/fork/1";
 
 #[derive(Serialize)]
 struct ForkJson {
@@ -156,6 +177,9 @@ struct ForkJson {
     chain: String,
     /// The event whose answer was another one.
     changed: u64,
+    /// That event as it was recorded, and what was answered instead.
+    recorded: serde_json::Value,
+    instead: serde_json::Value,
     /// The last event that was as recorded, but for that answer.
     event: u64,
     /// Whether the component went on to the end of the recording.
@@ -166,16 +190,20 @@ struct ForkJson {
 
 fn report(
     args: &Args,
-    changed: u64,
+    answer: &Answer,
+    instead: &Crossing,
     reached: u64,
     divergence: Option<&Divergence>,
     ui: &mut Ui,
 ) -> anyhow::Result<Exit> {
+    let changed = answer.seq;
     if args.json {
         let outcome = ForkJson {
-            schema: "theater-replay/fork/1",
+            schema: SCHEMA,
             chain: args.chain.display().to_string(),
             changed,
+            recorded: story::crossing(changed, &answer.recorded()),
+            instead: story::crossing(changed, instead),
             event: reached,
             to_the_end: divergence.is_none(),
             divergence: divergence.map(DivergenceJson::of),
@@ -184,23 +212,27 @@ fn report(
         return Ok(Exit::Fine);
     }
     ui.out.flush()?;
-    let (shown, paint) = (args.chain.display(), ui.paint());
+    let paint = ui.paint();
+    let shown = visible(&args.chain.display().to_string());
     writeln!(ui.out, "{shown}: what if event {changed} had another answer")?;
+    let recorded = (Label::Recorded, Some(changed), story::brief(&answer.recorded(), paint));
+    let instead = (Label::Instead, None, story::brief(instead, paint));
+    write!(ui.out, "{}", story::indented(&story::rows(&[recorded, instead], paint)))?;
     match divergence {
-        None => writeln!(ui.out, "  the component does the same, to the end of the recording")?,
+        None => writeln!(ui.out, "  then all is the same, to the end of the recording")?,
         Some(divergence) => {
+            let (at, kind) = (divergence.seq, divergence.kind.sentence());
             let ends = matches!(
                 divergence.kind,
                 DivergenceKind::OtherReturn | DivergenceKind::OtherTrap | DivergenceKind::EarlyEnd
             );
-            let then =
-                if ends { "it ends otherwise" } else { "it calls what has no recorded answer" };
-            writeln!(ui.out, "  the same up to event {reached}, then {then}:")?;
+            let end = if ends { "" } else { ", to which the recording has no answer" };
+            writeln!(ui.out, "  then, at event {at}, {kind}{end}")?;
             write!(ui.out, "{}", story::tell(divergence, paint))?;
         }
     }
     if let Some(out) = &args.out {
-        writeln!(ui.out, "wrote {}, marked synthetic", out.display())?;
+        writeln!(ui.out, "  wrote {}, marked synthetic", argument(out))?;
     }
     Ok(Exit::Fine)
 }

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use theater_record::IdentityKey;
 
-use crate::cli::advised;
 use crate::cli::pack::with_suffix;
 use crate::exit::Exit;
 use crate::ui::Ui;
+use theater_runtime::complaint::advised;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -7,13 +7,13 @@ use anyhow::{Context, anyhow};
 use theater_verify::Source;
 
 use crate::amount::{counted, size};
-use crate::cli::advised;
-use crate::escape::argument;
 use crate::exit::Exit;
 use crate::open::{Opened, open_either};
 use crate::output::Output;
 use crate::packed::pack;
 use crate::ui::Ui;
+use theater_runtime::complaint::advised;
+use theater_runtime::escape::argument;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -7,13 +7,13 @@ use theater_record::ReadError;
 use theater_verify::{ProveError, prove};
 
 use crate::amount::size;
-use crate::cli::advised;
 use crate::cli::pack::with_suffix;
-use crate::escape::argument;
 use crate::exit::Exit;
 use crate::open::open;
 use crate::output::Output;
 use crate::ui::Ui;
+use theater_runtime::complaint::advised;
+use theater_runtime::escape::argument;
 
 const EXAMPLES: &str = "\
 Examples:

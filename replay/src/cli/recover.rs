@@ -13,13 +13,13 @@ use theater_record::{
 };
 
 use crate::amount::{counted, size};
-use crate::cli::advised;
 use crate::cli::pack::with_suffix;
-use crate::escape::argument;
 use crate::exit::Exit;
 use crate::json;
 use crate::open::{Opened, open_either};
 use crate::ui::Ui;
+use theater_runtime::complaint::advised;
+use theater_runtime::escape::argument;
 
 /// How many torn tails of one chain may lie side by side.
 const ASIDES_MAX: u32 = 1000;

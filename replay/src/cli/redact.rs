@@ -8,14 +8,14 @@ use anyhow::{Context, anyhow, bail};
 use theater_verify::{Checked, Fault, Options, Report, Source, Verdict, VerifiedChain};
 
 use crate::amount::{counted, size};
-use crate::cli::advised;
-use crate::escape::argument;
 use crate::exit::Exit;
 use crate::filter::Filter;
 use crate::open::{Opened, open_either};
 use crate::output::Output;
 use crate::redact::{Choice, Plan};
 use crate::ui::Ui;
+use theater_runtime::complaint::advised;
+use theater_runtime::escape::argument;
 
 const EXAMPLES: &str = "\
 Examples:

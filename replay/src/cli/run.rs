@@ -4,14 +4,16 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use clap::ValueEnum;
 use serde::Serialize;
+use theater_runtime::complaint::advised;
+use theater_runtime::escape::{argument, plain, visible};
 use theater_runtime::{Backend, Ending, PlaybackOptions, Played};
 use theater_verify::{Verdict, VerifiedChain};
 
 use crate::amount::counted;
-use crate::divergence::Divergence;
-use crate::escape::argument;
+use crate::divergence::{self, Divergence};
 use crate::exit::Exit;
 use crate::find::Found;
 use crate::replay::{self, Ready, Request};
@@ -87,9 +89,17 @@ impl From<BackendChoice> for Backend {
 }
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
+    if args.to == Some(0) {
+        return Err(advised(
+            anyhow!("--to 0 leaves nothing to replay, because event 0 is the header"),
+            "name the event before which to stop",
+        ));
+    }
     let (chain, verdict) = match replay::check(&args.chain, args.prefix, ui)? {
         Ready::Good(chain, verdict) => (chain, verdict),
-        Ready::NotGood(report) => return refuse(args, &report, ui),
+        Ready::NotGood(report) => {
+            return replay::refuse(&report, &args.chain, args.json.then_some(SCHEMA), ui);
+        }
     };
     let out = args.out.as_deref().map(|out| synthetic::recorder(&chain, out)).transpose()?;
     let request = Request {
@@ -113,30 +123,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     report(args, &chain, verdict, &found, played, ui)
 }
 
-/// A chain that is not good is not replayed unasked: nothing could be said about it.
-fn refuse(args: &Args, report: &theater_verify::Report, ui: &mut Ui) -> anyhow::Result<Exit> {
-    let shown = args.chain.display();
-    let verdict = findings::verdict(report.verdict());
-    if args.json {
-        let outcome = NotReplayedJson { schema: SCHEMA, chain: shown.to_string(), verdict };
-        writeln!(ui.out, "{}", json::document(&outcome))?;
-    } else {
-        let path = argument(&args.chain);
-        let reason = report.faults.first().map_or_else(String::new, |fault| format!(": {fault}"));
-        writeln!(ui.err, "{shown} is {verdict} and was not replayed{reason}")?;
-        writeln!(ui.err, "  try: theater-replay run {path} --prefix")?;
-    }
-    Ok(if report.verdict() == Verdict::Open { Exit::Open } else { Exit::Finding })
-}
-
 const SCHEMA: &str = "theater-replay/run/1";
-
-#[derive(Serialize)]
-struct NotReplayedJson {
-    schema: &'static str,
-    chain: String,
-    verdict: &'static str,
-}
 
 #[derive(Serialize)]
 struct RunJson {
@@ -154,6 +141,8 @@ struct RunJson {
     recorded_head: String,
     heads_equal: bool,
     not_compared: u64,
+    /// The function whose answer the recording does not have any more.
+    waits_for: Option<String>,
     divergence: Option<DivergenceJson>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fuel: Vec<(u64, u64)>,
@@ -174,90 +163,101 @@ fn report(
     played: Played,
     ui: &mut Ui,
 ) -> anyhow::Result<Exit> {
-    let is_recorded = chain.header().component == Some(found.component.digest());
-    let head = chain.head();
-    let heads_equal = played.head == head.hash;
-    let word = match &played.ending {
-        Ending::Same | Ending::Unanswered(_) => "same",
-        Ending::Reached => "reached",
-        Ending::Diverged(_) => "diverged",
-    };
-    let (event, own_head, uncompared) = (played.seq, played.head, played.uncompared);
-    let divergence = match played.ending {
-        Ending::Diverged(mismatch) => Some(Divergence::of(*mismatch)),
-        Ending::Same | Ending::Reached | Ending::Unanswered(_) => None,
+    let Played { ending, seq: event, head, uncompared, fuel } = played;
+    let (word, divergence, waits_for) = match ending {
+        Ending::Same => ("same", None, None),
+        Ending::Reached => ("reached", None, None),
+        Ending::Unanswered(call) => ("same", None, divergence::path(&call)),
+        Ending::Diverged(mismatch) => ("diverged", Some(Divergence::of(*mismatch)), None),
     };
     let exit = if divergence.is_some() { Exit::Finding } else { Exit::Fine };
+    let recorded_head = chain.head().hash;
+    let outcome = RunJson {
+        schema: SCHEMA,
+        chain: args.chain.display().to_string(),
+        verdict: findings::verdict(verdict),
+        component: ComponentJson {
+            recorded: chain.header().component.map(|digest| digest.to_string()),
+            used: found.component.digest().to_string(),
+            found_in: found.place.name(),
+        },
+        backend: Backend::from(args.backend).name(),
+        replay: word,
+        event,
+        head: head.to_string(),
+        recorded_head: recorded_head.to_string(),
+        heads_equal: head == recorded_head,
+        not_compared: uncompared,
+        waits_for,
+        divergence: divergence.as_ref().map(DivergenceJson::of),
+        fuel,
+    };
     if args.json {
-        let outcome = RunJson {
-            schema: SCHEMA,
-            chain: args.chain.display().to_string(),
-            verdict: findings::verdict(verdict),
-            component: ComponentJson {
-                recorded: chain.header().component.map(|digest| digest.to_string()),
-                used: found.component.digest().to_string(),
-                found_in: found.place.name(),
-            },
-            backend: Backend::from(args.backend).name(),
-            replay: word,
-            event,
-            head: own_head.to_string(),
-            recorded_head: head.hash.to_string(),
-            heads_equal,
-            not_compared: uncompared,
-            divergence: divergence.as_ref().map(DivergenceJson::of),
-            fuel: played.fuel,
-        };
         writeln!(ui.out, "{}", json::document(&outcome))?;
-        return Ok(exit);
+    } else {
+        ui.out.flush()?;
+        tell(args, &outcome, divergence.as_ref(), verdict, ui)?;
     }
-    ui.out.flush()?;
-    for (event, fuel) in &played.fuel {
+    Ok(exit)
+}
+
+/// The outcome for people.
+fn tell(
+    args: &Args,
+    outcome: &RunJson,
+    divergence: Option<&Divergence>,
+    verdict: Verdict,
+    ui: &mut Ui,
+) -> anyhow::Result<()> {
+    let paint = ui.paint();
+    for (event, fuel) in &outcome.fuel {
         writeln!(ui.out, "event {event}: fuel {fuel}")?;
     }
-    let shown = args.chain.display();
-    let paint = ui.paint();
-    if !is_recorded {
-        writeln!(
-            ui.out,
-            "component {} is another build than the recorded one",
-            found.component.digest()
-        )?;
-    }
-    match &divergence {
+    let shown = visible(&outcome.chain);
+    let event = outcome.event;
+    match divergence {
         Some(divergence) => {
-            let at = divergence.seq;
-            writeln!(ui.out, "{shown}: {} at event {at}", paint.bad("diverged"))?;
-            write!(ui.out, "{}", story::tell(divergence, paint))?;
-            writeln!(
-                ui.out,
-                "next: theater-replay show {} --from {} --to {}",
-                argument(&args.chain),
-                at.saturating_sub(4),
-                at + 4
-            )?;
+            let (at, kind) = (divergence.seq, divergence.kind.sentence());
+            writeln!(ui.out, "{shown}: {} at event {at}: {kind}", paint.bad("diverged"))?;
         }
-        None if word == "reached" => {
+        None if outcome.replay == "reached" => {
             writeln!(ui.out, "{shown}: the {} up to event {event}", paint.good("same"))?;
         }
         None => {
             let events = counted(event + 1, "event");
             writeln!(ui.out, "{shown}: the {}, {events}", paint.good("same"))?;
-            if heads_equal {
-                writeln!(
-                    ui.out,
-                    "  head {own_head}@{event}, computed from what the component did"
-                )?;
-            }
-            if verdict != Verdict::Complete {
-                let verdict = findings::verdict(verdict);
-                writeln!(ui.out, "  the chain is {verdict}; this is about its good start only")?;
-            }
         }
     }
-    if uncompared > 0 {
-        let payloads = counted(uncompared, "payload");
-        writeln!(ui.out, "  {payloads} removed from the chain could not be compared")?;
+    let mut notes = Vec::new();
+    let ComponentJson { recorded, used, .. } = &outcome.component;
+    if let Some(recorded) = recorded.as_ref().filter(|recorded| *recorded != used) {
+        notes.push(format!("this is component {used},"));
+        notes.push(format!("another build than {recorded}, which was recorded"));
     }
-    Ok(exit)
+    if divergence.is_none() && outcome.heads_equal {
+        let head = &outcome.head;
+        notes.push(format!("head {head}@{event}, computed from what the component did"));
+    }
+    if let Some(function) = &outcome.waits_for {
+        notes.push(format!("there the component waits for {}", plain(function)));
+    }
+    if let Some(to) = args.to.filter(|to| outcome.replay == "same" && *to > event) {
+        notes.push(format!("the chain ends before event {to}"));
+    }
+    if divergence.is_none() && verdict != Verdict::Complete {
+        let verdict = outcome.verdict;
+        notes.push(format!("the chain is {verdict}; this is about its good start only"));
+    }
+    if outcome.not_compared > 0 {
+        let payloads = counted(outcome.not_compared, "payload");
+        notes.push(format!("{payloads} removed from the chain could not be compared"));
+    }
+    write!(ui.out, "{}", story::indented(&notes))?;
+    if let Some(divergence) = divergence {
+        write!(ui.out, "{}", story::tell(divergence, paint))?;
+        let (path, at) = (argument(&args.chain), divergence.seq);
+        let (from, to) = (at.saturating_sub(4), at.saturating_add(4));
+        writeln!(ui.out, "  next: theater-replay show {path} --from {from} --to {to}")?;
+    }
+    Ok(())
 }

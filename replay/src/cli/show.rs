@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use anyhow::bail;
 use theater_record::{Kind, Record, Stored};
 
-use crate::cli::{not_read, sentence};
+use theater_runtime::complaint::sentence;
+
+use crate::cli::not_read;
 use crate::damage::{Damage, Skip};
 use crate::entry::{Entry, Lexicon};
-use crate::escape::argument;
 use crate::exit::Exit;
 use crate::filter::Filter;
 use crate::line::{Naming, Style};
@@ -19,6 +20,7 @@ use crate::render::{Limits, Previews};
 use crate::ui::Ui;
 use crate::walk::{Step, walk};
 use crate::{diag, json};
+use theater_runtime::escape::argument;
 
 const EXAMPLES: &str = "\
 Reading the output:

@@ -8,15 +8,17 @@ use serde::Serialize;
 use theater_record::{Kind, Stored};
 
 use crate::amount::{count, counted, instant, size, span};
-use crate::cli::{not_read, sentence};
+use theater_runtime::complaint::sentence;
+
+use crate::cli::not_read;
 use crate::damage::{Damage, Skip};
-use crate::escape::{argument, plain, quoted};
 use crate::exit::Exit;
 use crate::json;
 use crate::open::open;
 use crate::tally::{Blobs, Function, Share, Tally};
 use crate::ui::Ui;
 use crate::walk::{Step, walk};
+use theater_runtime::escape::{argument, plain, quoted};
 
 const EXAMPLES: &str = "\
 Examples:

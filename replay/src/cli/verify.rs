@@ -10,12 +10,14 @@ use theater_verify::{
 };
 
 use crate::amount::{counted, size};
-use crate::cli::{advised, complaint, verify_proof};
-use crate::escape::plain;
+use theater_runtime::complaint::{advised, complaint, sentence};
+
+use crate::cli::verify_proof;
 use crate::exit::Exit;
 use crate::open::open;
 use crate::ui::{Paint, Ui};
 use crate::{findings, json, policy};
+use theater_runtime::escape::plain;
 
 /// More faults than this are counted, not shown. The JSON has them all.
 const FAULTS_SHOWN: usize = 40;
@@ -275,7 +277,7 @@ impl Finding {
     fn new(chain: String, checked: &anyhow::Result<Report>, policy: &Policy) -> Finding {
         match checked {
             Ok(report) => Finding { chain, error: None, found: Some(Found::new(report, policy)) },
-            Err(error) => Finding { chain, error: Some(super::sentence(error)), found: None },
+            Err(error) => Finding { chain, error: Some(sentence(error)), found: None },
         }
     }
 }

@@ -8,14 +8,14 @@ use anyhow::Context;
 use serde::Serialize;
 use theater_verify::{Anchor, Proof, ProofError, Proved};
 
-use crate::cli::advised;
 use crate::entry::{Entry, Lexicon};
-use crate::escape::argument;
 use crate::exit::Exit;
 use crate::json::{self, EntryJson};
 use crate::line::{Naming, Style};
 use crate::render::{Limits, Previews};
 use crate::ui::Ui;
+use theater_runtime::complaint::advised;
+use theater_runtime::escape::argument;
 
 /// No proof is larger: it holds one record and a few small ones.
 const PROOF_BYTES_MAX: u64 = 32 << 20;

@@ -6,16 +6,21 @@
 
 mod chains;
 mod damage;
+mod diff;
 mod filter;
 mod follow;
+mod fork;
 mod keygen;
 mod pack;
 mod process;
 mod prove;
+mod recorded;
 mod recover;
 mod redact;
+mod run;
 mod scene;
 mod schema;
+mod shop;
 mod show;
 mod stat;
 mod trouble;

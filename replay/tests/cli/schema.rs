@@ -5,10 +5,14 @@
 
 use serde_json::{Map, Value};
 
+use crate::recorded::Stage;
 use crate::scene::{Scene, frame_of, open, sample, signed};
 
+const DIFF: &str = include_str!("../../schemas/diff-1.json");
+const FORK: &str = include_str!("../../schemas/fork-1.json");
 const PROOF: &str = include_str!("../../schemas/proof-1.json");
 const RECOVER: &str = include_str!("../../schemas/recover-1.json");
+const RUN: &str = include_str!("../../schemas/run-1.json");
 const SHOW: &str = include_str!("../../schemas/show-1.json");
 const STAT: &str = include_str!("../../schemas/stat-1.json");
 const VERIFY: &str = include_str!("../../schemas/verify-1.json");
@@ -60,6 +64,28 @@ fn stat_conforms() {
 }
 
 #[test]
+fn diff_conforms() {
+    let pairs = ["sample.chain signed.chain", "sample.chain bad.chain", "open.chain sample.chain"];
+    for pair in pairs {
+        for options in ["", "--first", "--ignore time,ids", "--deadline 0", "--shape-only"] {
+            conforms(&format!("diff {pair} --json {options}"), DIFF);
+        }
+    }
+    let (mut damaged, scene) = (sample(), scene());
+    // A function that was never named, as far as one can tell.
+    let named = frame_of(&damaged, 2);
+    damaged[named].fill(0);
+    scene.write("nameless.chain", &damaged);
+    let schema: Value = serde_json::from_str(DIFF).unwrap();
+    for pair in ["sample.chain nameless.chain", "nameless.chain sample.chain"] {
+        let out = scene.run(&format!("diff {pair} --json")).out;
+        let document: Value = serde_json::from_str(&out).expect(&out);
+        check(&document, &schema, &schema, "").unwrap();
+        assert_eq!(document["same"], Value::Bool(false));
+    }
+}
+
+#[test]
 fn verify_conforms() {
     let chains = "sample.chain open.chain signed.chain bad.chain missing.chain";
     conforms(&format!("verify {chains} --json"), VERIFY);
@@ -88,6 +114,46 @@ fn recover_conforms() {
     conforms("recover open.chain --close --json", RECOVER);
     conforms("recover open.chain --dry-run --json", RECOVER);
     conforms("recover sample.chain --json", RECOVER);
+}
+
+/// A stage with a recording that is whole, one that is cut off, and another build.
+fn stage() -> Stage {
+    let stage = Stage::with("mutant-base", &["step(1)", "step(3)"]);
+    stage.add_component("mutant-changed-argument");
+    let whole = stage.read("a.cbor");
+    stage.write("cut.cbor", &whole[..frame_of(&whole, 11).start + 7]);
+    stage
+}
+
+fn replay_conforms(line: &str, schema: &str) {
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    let output = stage().run(line);
+    let document: Value = serde_json::from_slice(&output.stdout).expect(line);
+    if let Err(problem) = check(&document, &schema, &schema, "") {
+        panic!("{line}: {problem}");
+    }
+}
+
+#[test]
+fn run_conforms() {
+    let run = |rest: &str| replay_conforms(&format!("run --json {rest}"), RUN);
+    run("a.cbor --component mutant-base.wasm");
+    run("a.cbor --component mutant-base.wasm --fuel-index --to 9");
+    run("a.cbor --component mutant-changed-argument.wasm");
+    run("cut.cbor");
+    run("cut.cbor --prefix --component mutant-base.wasm");
+}
+
+#[test]
+fn fork_conforms() {
+    let fork = |rest: &str| replay_conforms(&format!("fork --json {rest}"), FORK);
+    let at = crate::recorded::events(&stage().read("a.cbor"))
+        .iter()
+        .position(|event| matches!(event, theater_record::Event::ImportReturn(_)))
+        .unwrap();
+    let set = format!("--at {at} --set result.seconds=1");
+    fork(&format!("a.cbor {set} --component mutant-base.wasm"));
+    fork(&format!("cut.cbor {set}"));
 }
 
 #[test]

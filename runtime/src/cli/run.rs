@@ -2,24 +2,22 @@
 
 mod resume;
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow};
-use theater_record::{
-    About, CheckpointPolicy, Clock, IdentityKey, Log, Options, Outcome, Recorder, Seed, TypeDef,
-    TypeTable, Value, Values,
-};
+use theater_record::{About, IdentityKey, Options, Outcome, TypeDef, TypeTable, Value, Values};
 
-use super::{Exit, advised};
-use crate::component::{Component, ComponentError};
+use super::Exit;
+use super::chain_file::{ChainFile, system_clock};
+use crate::complaint::{advised, not_runnable};
+use crate::component::Component;
 use crate::engine::{Backend, Engine, Limits, STACK_BYTES_MAX};
+use crate::escape::plain;
 use crate::home::Home;
 use crate::host::{
-    Clocks, DirGrant, Grants, Host, HttpGrant, Input, NetGrant, Output, Random, parse_env,
+    Clocks, DirGrant, Grants, Host, HostError, HttpGrant, Input, NetGrant, Output, Random,
+    parse_env,
 };
 use crate::recording::{Recording, RecordingOptions, RunError};
 use crate::store::Store;
@@ -28,7 +26,7 @@ use crate::world::{Function, World};
 
 const EXAMPLES: &str = "\
 Examples:
-  theater run hello.wasm                                   a program; its chain is hello-TIME.chain.cbor
+  theater run hello.wasm                                   leaves hello-TIME.chain.cbor
   theater run filter.wasm --stdin notes.txt -- --upper     with input and arguments
   theater run walk.wasm --dir ./photos::/photos:ro         may read ./photos as /photos
   theater run agent.wasm --http api.example.com --sign identity.key
@@ -55,7 +53,7 @@ pub(super) struct Args {
     invoke: Vec<String>,
     /// Where to write the chain, which must not exist; `none` or `-` for nowhere [default:
     /// NAME-TIME.chain.cbor].
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Chain", long, value_name = "FILE")]
     chain: Option<PathBuf>,
     /// The actor's name [default: the name of the component's file].
     #[arg(long)]
@@ -65,20 +63,20 @@ pub(super) struct Args {
     #[command(flatten)]
     limits: LimitArgs,
     /// Sign the chain with this identity key; see `theater-replay keygen`.
-    #[arg(long, value_name = "KEY")]
+    #[arg(help_heading = "Chain", long, value_name = "KEY")]
     sign: Option<PathBuf>,
     /// Make each call with effects durable before the host acts.
-    #[arg(long)]
+    #[arg(help_heading = "Chain", long)]
     durable: bool,
     /// Carry the component inside the chain.
-    #[arg(long)]
+    #[arg(help_heading = "Chain", long)]
     embed: bool,
     /// Leave the chain open at the end, so that the actor can be resumed.
-    #[arg(long)]
+    #[arg(help_heading = "Chain", long)]
     pause: bool,
     /// Bring the actor of this chain back by replay, and go on: what follows is appended. Limits
     /// are those of the chain; what is granted is granted anew.
-    #[arg(long, value_name = "CHAIN", conflicts_with_all = ["chain", "name", "embed", "fuel", "timeout_fuel", "max_memory", "max_stack"])]
+    #[arg(help_heading = "Chain", long, value_name = "CHAIN", conflicts_with_all = ["chain", "name", "embed", "fuel", "timeout_fuel", "max_memory", "max_stack"])]
     resume: Option<PathBuf>,
 }
 
@@ -118,7 +116,7 @@ struct LimitArgs {
     #[arg(long)]
     fuel: bool,
     /// End the component once it has burned this much fuel.
-    #[arg(long, value_name = "FUEL")]
+    #[arg(long, value_name = "FUEL", value_parser = parse_fuel)]
     timeout_fuel: Option<u64>,
     /// The most memory it may have: bytes, or with a unit such as 64MiB.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "1GiB")]
@@ -138,13 +136,18 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyh
     };
     let limits = args.limits.limits();
     let engine = Engine::new(Backend::Cranelift, &limits, cache.as_deref())?;
-    let shown = path.display().to_string();
-    let component = load(&engine, &path)?;
+    let component = Component::load(&engine, &path).map_err(|error| not_runnable(error, &path))?;
     let calls = calls(args, component.world())?;
+    let identity = args.sign.as_deref().map(read_key).transpose()?;
+    let host = Host::new(args.grants(&path)).map_err(not_granted)?;
     keep(&component, args, home.as_ref())?;
-    let host = Host::new(args.grants(&path))?;
-    let chain = Chain::create(args)?;
-    let recorder = recorder(args, &component, &limits, &chain)?;
+    let chain = ChainFile::create(args.chain.as_deref(), &args.name())?;
+    let recorder = chain
+        .recorder(
+            about(args, &component, &limits),
+            Options { sign: identity.is_some(), identity, ..Options::default() },
+        )
+        .inspect_err(|_| chain.discard())?;
     let options = RecordingOptions { limits, durable: args.durable, clock: system_clock() };
     let pause = args.pause;
     // The component's stack is part of the thread's, which the main thread has too little of.
@@ -157,16 +160,39 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyh
     });
     match ended {
         Ok(Ended::Ran { outcomes, failure }) => {
-            let exit = report(args, component.world(), &outcomes, failure.as_ref(), out, err)?;
             chain.mention(err)?;
-            Ok(exit)
+            report(args, component.world(), &outcomes, failure.as_ref(), out, err)
         }
         Ok(Ended::NotStarted(error)) => {
             chain.discard();
-            Err(anyhow::Error::new(error).context(format!("cannot run {shown}")))
+            Err(not_started(error, &path))
         }
         Err(error) => Err(chain.explain(error)),
     }
+}
+
+/// Why nothing of the component could be run.
+fn not_started(error: RunError, path: &Path) -> anyhow::Error {
+    let is_import = matches!(error, RunError::MissingImport { .. });
+    let error = anyhow::Error::new(error).context(format!("{} cannot be run", path.display()));
+    match is_import {
+        true => advised(
+            error,
+            "build it for WASI 0.2; theater provides cli, clocks, random, io, filesystem, sockets \
+             and http",
+        ),
+        false => error,
+    }
+}
+
+/// Why something cannot be granted.
+fn not_granted(error: HostError) -> anyhow::Error {
+    let advice = match &error {
+        HostError::Dir { .. } => "name a directory that exists, as in --dir HOST::GUEST",
+        HostError::SameName { .. } => "give one of them another name, as in --dir HOST::GUEST",
+        HostError::Stream { .. } => "name a file that can be read, or leave it out",
+    };
+    advised(error.into(), advice)
 }
 
 /// Calls exports one after another until one fails, and ends the recording.
@@ -205,6 +231,11 @@ impl Args {
         self.name.clone().unwrap_or_else(|| stem.to_string_lossy().into_owned())
     }
 
+    /// The file that this is about.
+    fn subject(&self) -> &Path {
+        self.component.as_deref().or(self.resume.as_deref()).unwrap_or_else(|| Path::new(""))
+    }
+
     fn grants(&self, component: &Path) -> Grants {
         // Not the path: where a component lies must not change what is recorded.
         let program = component.file_name().unwrap_or_default();
@@ -238,34 +269,14 @@ impl LimitArgs {
     }
 }
 
-fn load(engine: &Engine, path: &Path) -> anyhow::Result<Component> {
-    let shown = path.display().to_string();
-    Component::load(engine, path).map_err(|error| match error {
-        ComponentError::Unreadable { .. } => {
-            advised(error.into(), "check the spelling, or look with ls")
-        }
-        ComponentError::NotWasm => advised(
-            anyhow!("{shown} is {error}").context(format!("cannot run {shown}")),
-            "build the component first, and name the .wasm file",
-        ),
-        error => anyhow::Error::new(error).context(format!("cannot run {shown}")),
-    })
-}
-
 /// The calls to make: exports by position, and encoded arguments.
 fn calls(args: &Args, world: &World) -> anyhow::Result<Vec<(usize, Values)>> {
     if args.invoke.is_empty() {
         let is_run = |function: &Function| {
             function.name == "run" && function.interface.starts_with("wasi:cli/run@")
         };
-        let Some(run) = world.exports.iter().position(is_run) else {
-            let names = world.exports.iter().map(Function::path).collect::<Vec<_>>();
-            let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-            return Err(advised(
-                anyhow!("the component is no program: it does not export wasi:cli/run"),
-                format!("call what it exports with --invoke: {names}"),
-            ));
-        };
+        let run = world.exports.iter().position(is_run);
+        let run = run.ok_or_else(|| no_program(args.subject(), world))?;
         return Ok(vec![(run, Values::of(&[])?)]);
     }
     let types = table(world);
@@ -277,7 +288,30 @@ fn calls(args: &Args, world: &World) -> anyhow::Result<Vec<(usize, Values)>> {
         Ok((export, Values::of(&values)?))
     };
     let calls = args.invoke.iter();
-    calls.map(|text| one(text).with_context(|| format!("cannot invoke {text}"))).collect()
+    calls.map(|text| one(text).with_context(|| format!("--invoke '{text}'"))).collect()
+}
+
+/// How many exports a piece of advice lists.
+const LISTED_MAX: usize = 12;
+
+/// Why a component cannot be run without saying what to call.
+fn no_program(path: &Path, world: &World) -> anyhow::Error {
+    let shown = path.display();
+    if world.exports.is_empty() {
+        return advised(
+            anyhow!("{shown} exports no function, so there is nothing to call"),
+            "build it as a program, which exports wasi:cli/run, or export a function",
+        );
+    }
+    let names: Vec<String> = world.exports.iter().take(LISTED_MAX).map(Function::path).collect();
+    let more = match world.exports.len().saturating_sub(LISTED_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    advised(
+        anyhow!("{shown} is no program: it does not export wasi:cli/run"),
+        format!("call what it exports with --invoke: {}{more}", names.join(", ")),
+    )
 }
 
 /// The world's types as a chain would name them.
@@ -312,80 +346,9 @@ fn keep(component: &Component, args: &Args, home: Option<&Home>) -> anyhow::Resu
     }
 }
 
-/// The file that the chain goes to, if it goes to one.
-struct Chain {
-    path: Option<PathBuf>,
-    file: Option<std::fs::File>,
-}
-
-impl Chain {
-    fn create(args: &Args) -> anyhow::Result<Chain> {
-        let path = match &args.chain {
-            Some(path) if path.as_os_str() == "none" || path.as_os_str() == "-" => {
-                return Ok(Chain { path: None, file: None });
-            }
-            Some(path) => path.clone(),
-            None => PathBuf::from(format!("{}-{}.chain.cbor", args.name(), file_time())),
-        };
-        let file = OpenOptions::new().write(true).create_new(true).open(&path);
-        let file = file.and_then(|file| {
-            // A resume must not write to a chain that is still being recorded.
-            file.lock()?;
-            Ok(file)
-        });
-        let file = file.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => advised(
-                anyhow!("{} exists already, and a chain is never written over", path.display()),
-                "name another file with --chain",
-            ),
-            _ => advised(
-                anyhow::Error::new(error).context(format!("cannot create {}", path.display())),
-                "name a file that can be written with --chain, or discard with --chain none",
-            ),
-        })?;
-        Ok(Chain { path: Some(path), file: Some(file) })
-    }
-
-    /// The component did not start, so there is nothing to keep.
-    fn discard(&self) {
-        if let Some(path) = &self.path {
-            // It is empty but for its header; if it cannot be removed, it is at least no lie.
-            let _ = std::fs::remove_file(path);
-        }
-    }
-
-    fn mention(&self, err: &mut dyn Write) -> io::Result<()> {
-        match &self.path {
-            Some(path) => writeln!(err, "chain: {}", path.display()),
-            None => Ok(()),
-        }
-    }
-
-    /// Says what is left of a chain that could not be written.
-    fn explain(&self, error: RunError) -> anyhow::Error {
-        let error = anyhow::Error::new(error);
-        match &self.path {
-            Some(path) => advised(
-                error.context(format!(
-                    "the component was stopped, because {} cannot be written any further",
-                    path.display()
-                )),
-                format!("theater-replay verify {} shows what was kept", path.display()),
-            ),
-            None => error,
-        }
-    }
-}
-
-fn recorder(
-    args: &Args,
-    component: &Component,
-    limits: &Limits,
-    chain: &Chain,
-) -> anyhow::Result<Recorder> {
-    let identity = args.sign.as_deref().map(read_key).transpose();
-    let identity = identity.inspect_err(|_| chain.discard())?;
-    let about = About {
+/// What the chain's header says.
+fn about(args: &Args, component: &Component, limits: &Limits) -> About {
+    About {
         recorder: concat!("theater ", env!("CARGO_PKG_VERSION")).to_owned(),
         name: args.name(),
         component: Some(component.digest()),
@@ -393,33 +356,17 @@ fn recorder(
         settings: limits.settings(component.engine.backend()),
         world: Some(component.world().wit.clone()),
         ..About::default()
-    };
-    let options = Options {
-        policy: CheckpointPolicy::default(),
-        sign: identity.is_some(),
-        identity,
-        ..Options::default()
-    };
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed)
-        .map_err(|error| anyhow!("the system gives no random bytes: {error}"))?;
-    let log: Box<dyn Log> = match &chain.file {
-        Some(file) => Box::new(file.try_clone()?),
-        None => Box::new(io::sink()),
-    };
-    let made = Recorder::create(log, about, options, Seed::new(seed), system_clock());
-    made.inspect_err(|_| chain.discard()).context("cannot start the chain")
+    }
 }
 
 fn read_key(path: &Path) -> anyhow::Result<IdentityKey> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the key {}", path.display()))?;
-    IdentityKey::from_secret_text(&text).map_err(|_| {
-        advised(
-            anyhow!("{} does not hold an identity key", path.display()),
-            "make one with theater-replay keygen",
-        )
-    })
+    let advice = "make one with theater-replay keygen";
+    // A key is text, but another file need not be.
+    let text = std::fs::read(path)
+        .with_context(|| format!("cannot read the key {}", path.display()))
+        .map_err(|error| advised(error, advice))?;
+    IdentityKey::from_secret_text(&String::from_utf8_lossy(&text))
+        .map_err(|_| advised(anyhow!("{} holds no identity key", path.display()), advice))
 }
 
 /// Prints what the calls returned, and says how it all ended.
@@ -453,35 +400,10 @@ fn report(
             Ok(if status == 0 { Exit::Fine } else { Exit::Status(status.clamp(1, 255) as u8) })
         }
         Some(failure) => {
-            writeln!(err, "the component failed: {failure}")?;
+            writeln!(err, "the component failed: {}", plain(&failure.to_string()))?;
             Ok(Exit::Failed)
         }
     }
-}
-
-fn system_clock() -> Clock {
-    Arc::new(|| {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    })
-}
-
-/// The time in UTC for the name of a file, such as 20261121T093000Z.
-fn file_time() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (days, second) = (since / 86_400, since % 86_400);
-    // Days to a date of the Gregorian calendar, counted in eras of 400 years from 1 March 0000.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute) = (second / 3_600, second / 60 % 60);
-    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{:02}Z", second % 60)
 }
 
 fn parse_size(text: &str) -> Result<u64, String> {
@@ -496,6 +418,10 @@ fn parse_size(text: &str) -> Result<u64, String> {
     };
     let number: u64 = number.parse().map_err(|_| "expected a number such as 64MiB".to_owned())?;
     number.checked_mul(1 << shift).ok_or_else(|| "the size is out of range".to_owned())
+}
+
+fn parse_fuel(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a whole number such as 1000000".to_owned())
 }
 
 fn parse_stack(text: &str) -> Result<u64, String> {

@@ -3,9 +3,9 @@
 use std::mem::MaybeUninit;
 use std::slice::IterMut;
 
-use theater_record::Decoder;
+use theater_record::{CborError, CborFault, Decoder};
 use wasmtime::component::__internal::wasmtime_environ::component::{TypeFixedLengthList, TypeMap};
-use wasmtime::component::__internal::{InterfaceType, LowerContext};
+use wasmtime::component::__internal::{ComponentTypes, InterfaceType, LowerContext};
 use wasmtime::component::Lower;
 use wasmtime::{Result, ValRaw, bail, format_err};
 
@@ -87,7 +87,7 @@ fn flat<T>(
         }
         InterfaceType::Enum(_) => {
             let case = input.uint_as()?;
-            case_type(types, ty, case)?;
+            known_case(types, ty, case, input)?;
             *next(dst) = ValRaw::u32(case);
         }
         InterfaceType::Flags(index) => {
@@ -192,7 +192,7 @@ fn store<T>(
         }
         InterfaceType::Enum(_) => {
             let case = input.uint_as()?;
-            case_type(types, ty, case)?;
+            known_case(types, ty, case, input)?;
             write_case(cx, ty, case, at)
         }
         InterfaceType::Flags(index) => {
@@ -318,11 +318,20 @@ fn case<T>(
     }
     let fields = input.array()?;
     let case = input.uint_as()?;
-    let payload = case_type(cx.types, ty, case)?;
+    let payload = known_case(cx.types, ty, case, input)?;
     if fields != 1 + usize::from(payload.is_some()) {
-        bail!("a case has a payload where its type has none, or the other way round");
+        return Err(misfit(input, CborFault::Expected("a case with the payload of its type")));
     }
     Ok((case, payload))
+}
+
+fn known_case(
+    types: &ComponentTypes,
+    ty: InterfaceType,
+    case: u32,
+    input: &Decoder<'_>,
+) -> Result<Option<InterfaceType>> {
+    case_type(types, ty, case).map_err(|_| misfit(input, CborFault::Expected("a case of its type")))
 }
 
 fn write_case<T>(
@@ -338,7 +347,7 @@ fn write_case<T>(
 fn flags(input: &mut Decoder<'_>, count: usize) -> Result<u64> {
     let bits = input.uint()?;
     if bits & !mask(count) != 0 {
-        bail!("flags {bits:#x} have a bit that their type does not");
+        return Err(misfit(input, CborFault::Expected("flags of their type")));
     }
     Ok(bits)
 }
@@ -346,18 +355,25 @@ fn flags(input: &mut Decoder<'_>, count: usize) -> Result<u64> {
 fn fixed_bytes<'a>(input: &mut Decoder<'a>, len: u32) -> Result<&'a [u8]> {
     let bytes = input.bytes()?;
     if bytes.len() != len as usize {
-        bail!("{} bytes where the type has {len}", bytes.len());
+        return Err(misfit(input, CborFault::Expected("as many bytes as the type has")));
     }
     Ok(bytes)
 }
 
 fn char(input: &mut Decoder<'_>) -> Result<u32> {
-    Ok(u32::from(char::try_from(input.uint_as::<u32>()?)?))
+    let code = input.uint_as::<u32>()?;
+    char::try_from(code).map(u32::from).map_err(|_| misfit(input, CborFault::OutOfRange))
 }
 
 fn signed<N: TryFrom<i64>>(input: &mut Decoder<'_>) -> Result<N> {
     let number = input.int()?;
-    N::try_from(number).map_err(|_| format_err!("{number} is out of range"))
+    N::try_from(number).map_err(|_| misfit(input, CborFault::OutOfRange))
+}
+
+/// The value that was just read is not one of its type. Only a chain that was made up has such
+/// values, so the error says so to whoever plays it: it is no doing of the component's.
+fn misfit(input: &Decoder<'_>, fault: CborFault) -> wasmtime::Error {
+    CborError { at: input.position(), fault }.into()
 }
 
 fn next<'a>(dst: &mut IterMut<'a, ValRaw>) -> &'a mut ValRaw {

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -88,7 +89,7 @@ impl Input {
             Input::None => {}
             Input::Inherit => drop(builder.inherit_stdin()),
             Input::File(path) => {
-                let file = File::open(&path).map_err(cannot_open("stdin", &path))?;
+                let file = open_to_read(&path).map_err(cannot_open("stdin", &path))?;
                 builder.stdin(InputFile::new(file));
             }
             Input::Bytes(bytes) => drop(builder.stdin(MemoryInputPipe::new(bytes))),
@@ -130,7 +131,16 @@ impl Output {
     }
 }
 
-fn cannot_open(stream: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> HostError {
+/// A directory can be opened, but not read.
+fn open_to_read(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok(file)
+}
+
+fn cannot_open(stream: &'static str, path: &Path) -> impl FnOnce(io::Error) -> HostError {
     let path = path.to_owned();
     move |source| HostError::Stream { stream, path, source }
 }

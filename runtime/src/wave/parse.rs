@@ -32,7 +32,7 @@ impl<'t> Parser<'t> {
         while let Some(()) = self.next_element(args.len(), ')')? {
             let Some((_, ty)) = params.get(args.len()) else {
                 let expected = match params {
-                    [] => "`)`, because the function takes no arguments".to_owned(),
+                    [] => "`)` after no arguments".to_owned(),
                     _ => format!("`)` after the arguments ({})", params_text(params, self.types)),
                 };
                 return Err(self.cursor.wrong(expected));

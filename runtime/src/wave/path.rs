@@ -8,6 +8,12 @@ use super::error::{Position, WaveError};
 /// How many functions a message lists.
 const LISTED_MAX: usize = 12;
 
+/// How many functions a message offers instead of one that does not exist.
+const NEAR_MAX: usize = 3;
+
+/// From this likeness on, one name may be a slip of the finger for another.
+const NEAR: f64 = 0.8;
+
 /// A function as somebody named it: `func`, `iface#func` or `ns:pkg/iface@1.2.3#func`.
 ///
 /// Functions of resources go by the names that the component model gives them:
@@ -25,10 +31,12 @@ pub struct FunctionPath {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FindError {
     /// It leads to none.
-    #[error("no function is called {path}; {}", listed("there is", "there are", .known))]
+    #[error("no function is called {path}; {}", instead(.near, .known))]
     Unknown {
         /// What was asked for.
         path: String,
+        /// Those with a similar name, the most similar first.
+        near: Vec<String>,
         /// All functions there are.
         known: Vec<String>,
     },
@@ -59,7 +67,8 @@ impl FunctionPath {
         let full = |at: &usize| full_name(functions[*at].0, functions[*at].1);
         let Some(best) = functions.iter().filter_map(ranked).min() else {
             let known = (0..functions.len()).map(|at| full(&at)).collect();
-            return Err(FindError::Unknown { path: self.to_string(), known });
+            let near = self.near(&functions).into_iter().map(|at| full(&at)).collect();
+            return Err(FindError::Unknown { path: self.to_string(), near, known });
         };
         let fitting: Vec<usize> =
             (0..functions.len()).filter(|at| ranked(&functions[*at]) == Some(best)).collect();
@@ -96,6 +105,17 @@ impl FunctionPath {
         Ok(FunctionPath { interface: interface.map(str::to_owned), function: function.to_owned() })
     }
 
+    /// The functions with the most similar names, by position.
+    fn near(&self, functions: &[(&str, &str)]) -> Vec<usize> {
+        let likeness = |at: usize| strsim::jaro_winkler(functions[at].1, &self.function);
+        let mut near: Vec<(f64, usize)> = (0..functions.len())
+            .map(|at| (likeness(at), at))
+            .filter(|(likeness, _)| *likeness >= NEAR)
+            .collect();
+        near.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        near.into_iter().take(NEAR_MAX).map(|(_, at)| at).collect()
+    }
+
     /// How well the interface fits, 0 best; `None` if it does not.
     fn rank(&self, interface: &str) -> Option<usize> {
         let Some(asked) = self.interface.as_deref() else {
@@ -123,6 +143,13 @@ impl fmt::Display for FunctionPath {
 
 fn full_name(interface: &str, function: &str) -> String {
     if interface.is_empty() { function.to_owned() } else { format!("{interface}#{function}") }
+}
+
+fn instead(near: &[String], known: &[String]) -> String {
+    match near {
+        [] => listed("there is", "there are", known),
+        near => format!("did you mean {}?", near.join(" or ")),
+    }
 }
 
 fn listed(one: &str, several: &str, names: &[String]) -> String {

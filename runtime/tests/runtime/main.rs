@@ -7,3 +7,5 @@ mod home;
 mod store;
 
 mod host;
+
+mod cli;

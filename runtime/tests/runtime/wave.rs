@@ -446,7 +446,11 @@ fn calls_name_their_functions_in_every_spelling() {
             .to_owned()
     ));
     assert_eq!(find("cart#close").unwrap_err(), {
-        "no function is called cart#close; there are demo:shop/cart@1.2.3#[method]cart.add, \
+        "no function is called cart#close; did you mean demo:shop/till@1.2.3#close or \
+         demo:shop/till@1.3.0#close?"
+    });
+    assert_eq!(find("cart#xyz").unwrap_err(), {
+        "no function is called cart#xyz; there are demo:shop/cart@1.2.3#[method]cart.add, \
          demo:shop/cart@1.2.3#[constructor]cart, demo:shop/cart@1.2.3#total, \
          demo:shop/till@1.2.3#total, demo:shop/till@1.2.3#close, demo:shop/till@1.3.0#close, total"
     });
@@ -483,7 +487,5 @@ fn arguments_are_counted_and_found_in_the_whole_text() {
     assert_eq!(error("1f(1)"), "expected the name of a function at column 1, found 1f");
     assert_eq!(error("f(// one\n  x)"), "expected u32 at line 2, column 3, found x");
     let nothing = Invocation::parse("f(1)").unwrap().args(&[], &table()).unwrap_err();
-    assert_eq!(nothing.to_string(), {
-        "expected `)`, because the function takes no arguments at column 3, found 1"
-    });
+    assert_eq!(nothing.to_string(), { "expected `)` after no arguments at column 3, found 1" });
 }

@@ -9,10 +9,13 @@ use anyhow::{Context, anyhow};
 use theater_record::{Recorder, ResumeError, ResumeOptions, Seed};
 use theater_verify::{Checked, FileSource, Options, Verdict, VerifiedChain};
 
-use super::super::{Exit, advised};
-use super::{Args, Chain, Ended, calls, make_calls, read_key, report, system_clock};
+use super::super::Exit;
+use super::super::chain_file::{ChainFile, system_clock};
+use super::{Args, Ended, calls, make_calls, not_granted, read_key, report};
+use crate::complaint::{advised, not_runnable};
 use crate::component::{Component, embedded};
 use crate::engine::{Backend, Engine, Limits};
+use crate::escape::argument;
 use crate::home::Home;
 use crate::host::Host;
 use crate::recording::{Recording, RecordingOptions, RunError};
@@ -34,7 +37,7 @@ pub(super) fn run(
     let component = component(args, &chain, &engine, home)?;
     let calls = calls(args, component.world())?;
     let named = args.component.as_deref().unwrap_or_else(|| Path::new(&chain.header().name));
-    let host = Host::new(args.grants(named))?;
+    let host = Host::new(args.grants(named)).map_err(not_granted)?;
     let recorder = recorder(args, &file, path)?;
     let limits = Limits::from_settings(settings)?;
     let options = RecordingOptions { limits, durable: args.durable, clock: system_clock() };
@@ -44,16 +47,15 @@ pub(super) fn run(
             Err(error) => Ok(Ended::NotStarted(error)),
         }
     });
-    let resumed = Chain { path: Some(path.to_owned()), file: None };
+    let resumed = ChainFile::resumed(path, file);
     match ended {
         Ok(Ended::Ran { outcomes, failure }) => {
-            let exit = report(args, component.world(), &outcomes, failure.as_ref(), out, err)?;
             resumed.mention(err)?;
-            Ok(exit)
+            report(args, component.world(), &outcomes, failure.as_ref(), out, err)
         }
         Ok(Ended::NotStarted(error)) => Err(advised(
             anyhow::Error::new(error).context(format!("cannot resume {shown}")),
-            format!("theater-replay run {shown} --prefix"),
+            format!("theater-replay run {} --prefix", argument(path)),
         )),
         Err(error) => Err(resumed.explain(error)),
     }
@@ -95,12 +97,12 @@ fn check(file: &File, path: &Path) -> anyhow::Result<VerifiedChain> {
                 report.faults.first().map_or_else(String::new, |fault| format!(": {fault}"));
             advised(
                 anyhow!("{shown} cannot be gone on with{reason}"),
-                format!("theater-replay recover {shown}"),
+                format!("theater-replay recover {}", argument(path)),
             )
         }),
         Verdict::Damaged | Verdict::Unmet => Err(advised(
             anyhow!("{shown} is damaged, so nobody knows what state its actor was in"),
-            format!("theater-replay verify {shown}"),
+            format!("theater-replay verify {}", argument(path)),
         )),
     }
 }
@@ -113,7 +115,7 @@ fn component(
 ) -> anyhow::Result<Component> {
     let wanted = chain.header().component.context("the chain names no component")?;
     if let Some(path) = &args.component {
-        let component = super::load(engine, path)?;
+        let component = Component::load(engine, path).map_err(|error| not_runnable(error, path))?;
         if component.digest() != wanted {
             return Err(advised(
                 anyhow!("{} is not the component that the chain names, {wanted}", path.display()),
@@ -146,11 +148,11 @@ fn recorder(args: &Args, file: &File, path: &Path) -> anyhow::Result<Recorder> {
     let resumed = Recorder::resume(file.try_clone()?, options, Seed::new(seed), system_clock());
     resumed.map_err(|error| {
         let advice = match &error {
-            ResumeError::Torn { .. } => format!("theater-replay recover {}", path.display()),
+            ResumeError::Torn { .. } => format!("theater-replay recover {}", argument(path)),
             ResumeError::IdentityMissing | ResumeError::IdentityWrong => {
                 "give the identity key that signed the chain with --sign KEY".to_owned()
             }
-            _ => format!("theater-replay verify {}", path.display()),
+            _ => format!("theater-replay verify {}", argument(path)),
         };
         advised(anyhow!(error).context(format!("cannot go on with {}", path.display())), advice)
     })

@@ -74,7 +74,7 @@ fn a_number_that_nobody_holds_is_refused() {
             let args = encoded(&[Value::Tuple((0..16).map(Value::U64).collect()), Own(9)]);
             let error = echo.start(imports, exports).call(2, &args, &encoded(&[Own(1)]));
             let error = error.unwrap_err().root_cause().to_string();
-            assert_eq!(error, "resource 9 is not held by anybody outside");
+            assert!(error.contains("resource 9 is gone"), "{error}");
         };
         handles::with(Handles::new(1), || handles::in_lifter(run));
     }
@@ -201,8 +201,8 @@ fn resources_of_the_component_itself_are_numbers() {
             assert_eq!(owner.call("make", &[Value::U32(80)]).unwrap(), encoded(&[Own(2)]));
             assert_eq!(owner.call("look", &[Borrow(1)]).unwrap(), encoded(&[Value::U32(70)]));
             assert_eq!(owner.call("take", &[Own(2)]).unwrap(), encoded(&[Value::U32(80)]));
-            let gone = "resource 2 is not held by anybody outside";
-            assert_eq!(owner.call("look", &[Borrow(2)]).unwrap_err(), gone);
+            let error = owner.call("look", &[Borrow(2)]).unwrap_err();
+            assert!(error.contains("resource 2 is gone"), "{error}");
             // One of the host's, lent to the component.
             assert_eq!(Owner::new(path).call("lend", &[Borrow(9)]).unwrap(), encoded(&[]));
             assert_eq!(Owner::new(path).call("bad", &[]).unwrap_err(), "unknown handle index 77");

@@ -5,7 +5,7 @@ use proptest::sample::select;
 use theater_record::{Type, Value, Values};
 use wit_component::StringEncoding;
 
-use super::echo::{Echo, PATHS, encoded};
+use super::echo::{Echo, PATHS, Path, encoded};
 use super::values::{Dice, Signature, any_signature, cases, wit_of};
 
 const ENCODINGS: [StringEncoding; 3] =
@@ -154,4 +154,26 @@ fn long_strings_in_every_encoding() {
             crosses_unchanged(&echo, 0, std::slice::from_ref(&text), std::slice::from_ref(&text));
         }
     }
+}
+
+/// A function of one number, called as if it took so many core values and returned so many.
+fn called_as(params: usize, results: usize) {
+    let signature = Signature { params: vec![Type::U32], result: Some(Type::U32) };
+    let mut echo = Echo::new(&wit_of(&[signature]), StringEncoding::UTF8);
+    let import = &mut echo.world.imports[0];
+    (import.flat_params, import.flat_results) = (params, results);
+    let number = encoded(&[Value::U32(5)]);
+    let _ = echo.start(Path::Val, Path::Fused).call(0, &number, &number);
+}
+
+#[test]
+#[should_panic(expected = "as many core values as the type takes")]
+fn too_few_core_values_for_parameters_are_a_panic() {
+    called_as(0, 1);
+}
+
+#[test]
+#[should_panic(expected = "as many core values were passed as the type takes")]
+fn too_few_core_values_for_results_are_a_panic() {
+    called_as(1, 0);
 }

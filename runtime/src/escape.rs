@@ -1,4 +1,5 @@
-//! Text from a chain is written by strangers: nothing in it may move the cursor of a terminal.
+//! Text from a chain, and the names of files, are written by strangers: nothing in them may move the
+//! cursor of a terminal.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -6,7 +7,8 @@ use std::path::Path;
 /// Whether a character is invisible or steers a terminal, and so must be spelled out.
 ///
 /// Besides control characters these are the ones that reorder or join what stands around them.
-pub(crate) fn is_hidden(char: char) -> bool {
+#[must_use]
+pub fn is_hidden(char: char) -> bool {
     char.is_control()
         || matches!(
             char,
@@ -23,7 +25,8 @@ pub(crate) fn is_hidden(char: char) -> bool {
 }
 
 /// The text in quotes, with escapes where they are needed to read it back.
-pub(crate) fn quoted(text: &str) -> String {
+#[must_use]
+pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     text.chars().for_each(|char| push_escaped(&mut out, char, '"'));
@@ -32,7 +35,8 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// One character in single quotes.
-pub(crate) fn quoted_char(char: char) -> String {
+#[must_use]
+pub fn quoted_char(char: char) -> String {
     let mut out = String::from("'");
     push_escaped(&mut out, char, '\'');
     out.push('\'');
@@ -40,12 +44,28 @@ pub(crate) fn quoted_char(char: char) -> String {
 }
 
 /// A name or a sentence as it is, unless something in it must be spelled out.
-pub(crate) fn plain(text: &str) -> String {
+#[must_use]
+pub fn plain(text: &str) -> String {
     if text.chars().any(is_hidden) { quoted(text) } else { text.to_owned() }
 }
 
+/// Sentences as they are, line breaks included, with everything else that is hidden spelled out.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '\n' => out.push('\n'),
+            char if is_hidden(char) => push_code(&mut out, char),
+            char => out.push(char),
+        }
+    }
+    out
+}
+
 /// A path as it can be pasted after a command.
-pub(crate) fn argument(path: &Path) -> String {
+#[must_use]
+pub fn argument(path: &Path) -> String {
     let path = path.display().to_string();
     let is_usual = |char: char| char.is_alphanumeric() || "-_./:+@%,\\".contains(char);
     if !path.is_empty() && path.chars().all(is_usual) {
@@ -65,18 +85,20 @@ fn push_escaped(out: &mut String, char: char, quote: char) {
             out.push('\\');
             out.push(char);
         }
-        char if is_hidden(char) => {
-            write!(out, "\\u{{{:x}}}", u32::from(char)).expect("a string takes everything");
-        }
+        char if is_hidden(char) => push_code(out, char),
         char => out.push(char),
     }
+}
+
+fn push_code(out: &mut String, char: char) {
+    write!(out, "\\u{{{:x}}}", u32::from(char)).expect("a string takes everything");
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{argument, is_hidden, plain, quoted, quoted_char};
+    use super::{argument, is_hidden, plain, quoted, quoted_char, visible};
 
     #[test]
     fn escapes_are_the_ones_people_know() {
@@ -97,6 +119,7 @@ mod tests {
         fn nothing_hidden_comes_out(text in any::<String>()) {
             prop_assert!(!quoted(&text).chars().any(is_hidden));
             prop_assert!(!plain(&text).chars().any(is_hidden));
+            prop_assert!(!visible(&text).chars().any(|char| is_hidden(char) && char != '\n'));
         }
     }
 }

@@ -1,0 +1,76 @@
+//! The two programs, each run in a process of its own with a home of its own, so that no test
+//! touches what belongs to whoever runs it.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+use crate::crash;
+
+const TEST: &str = "stage::programs::in_a_process_of_its_own";
+/// The command line that such a process is to work on, a word per line.
+const COMMAND: &str = "THEATER_TEST_COMMAND";
+/// Between what the test harness says and what the program does.
+const START: &str = "\n=== start\n";
+const END: &str = "\n=== end ";
+
+/// How a program ended and what it printed.
+#[derive(Debug)]
+pub(crate) struct Said {
+    /// The name of its exit, such as `Fine`.
+    pub(crate) exit: String,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Said {
+    /// The output as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Runs `theater` or `theater-replay` with a store and a cache in `home`.
+pub(crate) fn run(home: &Path, command: &[&str]) -> Said {
+    let started = Command::new(crash::binary())
+        .args(crash::only(TEST))
+        .env(COMMAND, command.join("\n"))
+        .env("THEATER_HOME", home)
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let (out, err) = (text(started.stdout), text(started.stderr));
+    let program = out.split_once(START).and_then(|(_, rest)| rest.rsplit_once(END));
+    let (out, rest) = program.unwrap_or_else(|| panic!("{command:?} said {out} and {err}"));
+    let exit = rest.lines().next().unwrap().to_owned();
+    Said { exit, out: out.to_owned(), err }
+}
+
+/// The same with the home that all tests share, where compiled guests are found.
+pub(crate) fn run_at_home(command: &[&str]) -> Said {
+    run(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("theater"), command)
+}
+
+/// Not a test by itself: what [`run`] starts.
+#[test]
+fn in_a_process_of_its_own() {
+    let Ok(command) = std::env::var(COMMAND) else { return };
+    let words: Vec<&str> = command.lines().collect();
+    // Past what the harness catches, as the guests' own output goes.
+    let mut out = std::io::stdout();
+    out.write_all(START.as_bytes()).unwrap();
+    out.flush().unwrap();
+    let exit = if words[0] == "theater" {
+        let mut err = std::io::stderr();
+        format!("{:?}", theater_runtime::main_from(words, &mut out, &mut err))
+    } else {
+        let mut ui = theater_replay::Ui::captured();
+        let exit = theater_replay::main_from(words, &mut ui);
+        let (said, complained) = ui.into_captured();
+        out.write_all(said.as_bytes()).unwrap();
+        std::io::stderr().write_all(complained.as_bytes()).unwrap();
+        format!("{exit:?}")
+    };
+    writeln!(out, "{END}{exit}").unwrap();
+    out.flush().unwrap();
+}
