@@ -14,7 +14,7 @@ use theater_record::{
 };
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Func, Instance, Linker, ResourceType};
-use wasmtime::{AsContextMut, Result, Store, StoreContextMut};
+use wasmtime::{AsContextMut, Result, Store, StoreContextMut, WasmBacktrace};
 
 use crate::codec::{self, Callee};
 use crate::component::Component;
@@ -22,6 +22,7 @@ use crate::engine::Limits;
 use crate::handles::{self, Handles};
 use crate::interner::Interner;
 use crate::limiter::Limiter;
+use crate::tape::{self, Frame};
 use crate::trap::{self, Failure};
 use crate::world::{DROP, Function, World};
 
@@ -49,6 +50,8 @@ pub(crate) struct Actor<B> {
     pub(crate) interner: Interner,
     pub(crate) limiter: Limiter,
     handles: Handles,
+    /// Where the component trapped last, the innermost frame first.
+    pub(crate) trapped_at: Vec<Frame>,
     /// How much fuel there was in the beginning, where it is counted.
     fuel_start: Option<u64>,
 }
@@ -77,6 +80,7 @@ impl<B: Backend> Sandbox<B> {
             interner: Interner::new(&world),
             limiter: Limiter::new(limits),
             handles: Handles::new(world.resources.len() as u32),
+            trapped_at: Vec::new(),
             fuel_start: None,
             world,
         };
@@ -159,6 +163,8 @@ impl<B: Backend> Sandbox<B> {
         if error.is::<Stopped>() || error.is::<CborError>() {
             return Err(error);
         }
+        let backtrace = error.downcast_ref::<WasmBacktrace>();
+        self.store.data_mut().trapped_at = backtrace.map(tape::frames_of).unwrap_or_default();
         Ok(trap::failure(&error, self.store.data().limiter.hit))
     }
 }

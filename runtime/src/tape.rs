@@ -442,25 +442,27 @@ impl Actor<Tape> {
     /// Compares what the component did; where it differs, lets it run on for a little while to
     /// see what it is up to.
     pub(crate) fn check(&mut self, definitions: &[Event], event: &Event) -> Result<()> {
-        let Actor { backend, interner, .. } = self;
+        let Actor { backend, interner, trapped_at, .. } = self;
+        let is_end = matches!(event, Event::ExportReturn(_));
         if let Some(mismatch) = &mut backend.probing {
             let crossing = interner.crossing(event.clone());
-            let goes_on = mismatch.probe.note(crossing) && !matches!(event, Event::ExportReturn(_));
+            let goes_on = mismatch.probe.note(crossing) && !is_end;
             return if goes_on { Ok(()) } else { Err(backend.give_up()) };
         }
         match backend.compare(definitions, event, interner) {
             Ok(()) => Ok(()),
-            Err(Stop::Mismatch(_)) if backend.is_overdue() => {
+            Err(Stop::Mismatch(_)) if !is_end && backend.is_overdue() => {
                 Err(Failure { code: TrapCode::StackOverflow, detail: String::new() }.into())
+            }
+            // Nothing comes after the end of a call that could be looked at.
+            Err(Stop::Mismatch(mut mismatch)) if is_end => {
+                mismatch.frames = std::mem::take(trapped_at);
+                backend.stop = Some(Stop::Mismatch(mismatch));
+                Err(Stopped.into())
             }
             Err(Stop::Mismatch(mismatch)) => {
                 backend.probing = Some(mismatch);
-                // An answer cannot be guessed for the end of a run.
-                if matches!(event, Event::ExportReturn(_)) {
-                    Err(backend.give_up())
-                } else {
-                    Ok(())
-                }
+                Ok(())
             }
             Err(stop) => {
                 backend.stop = Some(stop);
@@ -510,11 +512,8 @@ impl Backend for Tape {
         _import: usize,
         call: Call,
     ) -> Result<Outcome> {
-        if let Some(mismatch) = &mut cx.data_mut().backend.probing {
-            if mismatch.frames.is_empty() {
-                let frames = frames(cx);
-                cx.data_mut().backend.probing.as_mut().expect("it was there").frames = frames;
-            }
+        if cx.data().backend.probing.is_some() {
+            note_frames(cx);
             return guess(&mut cx.data_mut().backend, &call);
         }
         let tape = &mut cx.data_mut().backend;
@@ -524,7 +523,8 @@ impl Backend for Tape {
         })
     }
 
-    fn dropped(_: &mut StoreContextMut<'_, Actor<Tape>>, _: usize, _: u32) -> Result<()> {
+    fn dropped(cx: &mut StoreContextMut<'_, Actor<Tape>>, _: usize, _: u32) -> Result<()> {
+        note_frames(cx);
         Ok(())
     }
 }
@@ -540,9 +540,15 @@ fn guess(tape: &mut Tape, call: &Call) -> Result<Outcome> {
     guessed.ok_or_else(|| tape.give_up())
 }
 
-/// Where the component is, at the call it is making.
-fn frames(cx: &mut StoreContextMut<'_, Actor<Tape>>) -> Vec<Frame> {
-    frames_of(&wasmtime::WasmBacktrace::force_capture(cx))
+/// Notes where the component is, if it has just done something else than the recording.
+fn note_frames(cx: &mut StoreContextMut<'_, Actor<Tape>>) {
+    let is_new = |mismatch: &Mismatch| mismatch.probe.actual.is_empty();
+    if cx.data().backend.probing.as_deref().is_some_and(is_new) {
+        let frames = frames_of(&wasmtime::WasmBacktrace::force_capture(&mut *cx));
+        if let Some(mismatch) = &mut cx.data_mut().backend.probing {
+            mismatch.frames = frames;
+        }
+    }
 }
 
 /// Arguments or results that were encoded on the way.

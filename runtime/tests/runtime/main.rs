@@ -9,3 +9,5 @@ mod store;
 mod host;
 
 mod cli;
+
+mod instantiation;
