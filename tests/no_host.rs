@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use theater_record::{Event, Kind, Outcome, Value, Values};
-use theater_runtime::{Ending, PlaybackOptions};
+use theater_runtime::{Ending, Limits, PlaybackOptions};
 
 use crate::stage::programs::run_at_home;
 use crate::stage::server::Server;
@@ -101,6 +101,22 @@ fn a_chain_that_ends_in_a_call_leaves_the_call_unanswered() {
         assert!(matches!(played.ending, Ending::Unanswered(_)), "{:?}", played.ending);
         assert_eq!(played.seq, call.seq);
         assert_eq!(played.head, prefix.head().hash);
+    }
+}
+
+#[test]
+fn a_component_does_not_run_on_where_its_chain_ends() {
+    let limits = Limits { fuel: true, fuel_max: Some(1_000_000), ..Limits::default() };
+    let recorded = Setup::of("spin").with_limits(limits).record();
+    let history = recorded.history();
+    let last = history.entries.iter().rev().find(|entry| entry.shape().0 == Kind::ExportReturn);
+    // Had it run on, it would have run out of fuel, and said so in a return that has no answer.
+    let last = last.unwrap().seq;
+    let prefix = crate::stage::prefix(&recorded.chain, last);
+    for backend in BACKENDS {
+        let played = replay_with(&prefix, &component("spin"), backend, PlaybackOptions::default());
+        assert!(matches!(played.ending, Ending::Same), "{:?}", played.ending);
+        assert_eq!(played.seq, last - 1);
     }
 }
 

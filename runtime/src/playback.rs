@@ -129,6 +129,9 @@ const ALWAYS: &str = "there is a sandbox between any two steps";
 
 /// A backend that plays a tape, at least in the beginning.
 pub(crate) trait Plays: Backend {
+    /// Whether the component stops where the tape does. If not, the world takes over there.
+    const STOPS_WITH_TAPE: bool;
+
     /// The tape, for as long as it plays.
     fn tape(&mut self) -> Option<&mut Tape>;
 
@@ -137,6 +140,8 @@ pub(crate) trait Plays: Backend {
 }
 
 impl Plays for Tape {
+    const STOPS_WITH_TAPE: bool = true;
+
     fn tape(&mut self) -> Option<&mut Tape> {
         Some(self)
     }
@@ -177,6 +182,7 @@ impl<'a, B: Plays> Player<'a, B> {
                 Ok(Some(ending)) => ending,
                 Err(Stop::Mismatch(mismatch)) => Ending::Diverged(mismatch),
                 Err(Stop::Unanswered { call }) => Ending::Unanswered(call),
+                Err(Stop::End) => Ending::Same,
                 Err(Stop::Reached) => Ending::Reached,
                 Err(Stop::Failed(error)) => return Err(error.into()),
                 Err(Stop::Engine(error)) => return Err(PlaybackError::Engine(error)),
@@ -227,6 +233,7 @@ impl<'a, B: Plays> Player<'a, B> {
             self.renew()?;
         }
         self.has_lived = true;
+        self.stop_at_end()?;
         match self.sandbox().instantiate() {
             Ok(Ok(())) => Ok(()),
             Ok(Err(failure)) => {
@@ -265,6 +272,7 @@ impl<'a, B: Plays> Player<'a, B> {
         }
         self.playing().pass_on(&definitions, &event).map_err(Stop::Failed)?;
         let Event::ExportCall(call) = event else { unreachable!("it was asked for") };
+        self.stop_at_end()?;
         let outcome = match self.sandbox().call(export, call.args.as_bytes()) {
             Ok(outcome) => outcome,
             Err(error) => return Err(self.stopped(error)),
@@ -273,6 +281,10 @@ impl<'a, B: Plays> Player<'a, B> {
         let event = self.sandbox().export_return(call.function, outcome);
         let emitted = B::emit(self.sandbox().store.data_mut(), &[], &event);
         emitted.map_err(|error| self.stopped(error))
+    }
+
+    fn stop_at_end(&mut self) -> Result<(), Stop> {
+        if B::STOPS_WITH_TAPE { self.playing().stop_at_end() } else { Ok(()) }
     }
 
     fn find_export(&self, wanted: &FunctionType) -> Option<usize> {

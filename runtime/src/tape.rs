@@ -70,6 +70,8 @@ pub(crate) enum Stop {
         /// The call.
         call: Box<Crossing>,
     },
+    /// The tape is at its end. What the component would do next, nobody has recorded.
+    End,
     /// The event up to which was asked for is reached.
     Reached,
     /// It cannot go on.
@@ -175,6 +177,16 @@ impl Tape {
     /// Whether the event up to which was asked for comes next.
     pub(crate) fn is_at_limit(&self) -> bool {
         self.until.is_some_and(|until| self.cursor.next_seq() >= until)
+    }
+
+    /// Stops where there is nothing left to compare with. The component must not run on then: it
+    /// might never call out again.
+    pub(crate) fn stop_at_end(&mut self) -> Result<(), Stop> {
+        match self.peek().map_err(Stop::Failed)? {
+            None => Err(Stop::End),
+            Some(_) if self.is_at_limit() => Err(Stop::Reached),
+            Some(_) => Ok(()),
+        }
     }
 
     /// Takes what is left, which is at most a close record.
@@ -517,15 +529,24 @@ impl Backend for Tape {
             return guess(&mut cx.data_mut().backend, &call);
         }
         let tape = &mut cx.data_mut().backend;
-        tape.recorded_answer(call).map_err(|stop| {
+        let answered = tape.recorded_answer(call);
+        let answered = answered.and_then(|outcome| tape.stop_at_end().map(|()| outcome));
+        answered.map_err(|stop| {
             tape.stop = Some(stop);
             Stopped.into()
         })
     }
 
     fn dropped(cx: &mut StoreContextMut<'_, Actor<Tape>>, _: usize, _: u32) -> Result<()> {
-        note_frames(cx);
-        Ok(())
+        if cx.data().backend.probing.is_some() {
+            note_frames(cx);
+            return Ok(());
+        }
+        let tape = &mut cx.data_mut().backend;
+        tape.stop_at_end().map_err(|stop| {
+            tape.stop = Some(stop);
+            Stopped.into()
+        })
     }
 }
 

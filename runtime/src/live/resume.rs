@@ -12,6 +12,8 @@ use crate::tape::{Stop, Tape};
 use crate::world::Function;
 
 impl Plays for Live {
+    const STOPS_WITH_TAPE: bool = false;
+
     fn tape(&mut self) -> Option<&mut Tape> {
         self.resuming.as_mut()
     }
