@@ -7,8 +7,8 @@ use theater_record::{
     Permission, Return, Type, TypeTable, Values,
 };
 
-use crate::render;
 use crate::tree::Tree;
+use theater_runtime::{params_text, type_text};
 
 /// The types and functions that a chain has named so far.
 #[derive(Default)]
@@ -82,16 +82,16 @@ impl Lexicon {
             Event::Type(def) => vec![
                 ("id", uint(def.id.0)),
                 ("name", Tree::text(&*def.name)),
-                ("type", Tree::text(render::ty(&def.ty, &self.types))),
+                ("type", Tree::text(type_text(&def.ty, &self.types))),
             ],
             Event::Function(function) => {
                 let results: Vec<_> =
-                    function.results.iter().map(|ty| render::ty(ty, &self.types)).collect();
+                    function.results.iter().map(|ty| type_text(ty, &self.types)).collect();
                 vec![
                     ("id", uint(function.id.0)),
                     ("interface", Tree::text(&*function.interface)),
                     ("name", Tree::text(&*function.name)),
-                    ("params", Tree::text(render::named(&function.params, &self.types))),
+                    ("params", Tree::text(params_text(&function.params, &self.types))),
                     ("results", Tree::text(results.join(", "))),
                 ]
             }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use theater_record::{BlobRef, Hash, Type, TypeTable};
+use theater_record::{BlobRef, Hash};
 
 use crate::amount;
-use crate::tree::{Tree, short_name};
+use crate::tree::Tree;
 use theater_runtime::escape::{plain, quoted, quoted_char};
 
 /// How much of a blob's content is kept to be shown.
@@ -251,62 +251,6 @@ pub(crate) fn float64(bits: u64) -> String {
 
 fn float_text(is_nan: bool, text: String) -> String {
     if is_nan { "nan".to_owned() } else { text }
-}
-
-/// A type in WIT notation, with named types by their short names.
-pub(crate) fn ty(ty: &Type, types: &TypeTable) -> String {
-    let name = |inner: &Type| self::ty(inner, types);
-    let list = |names: &[String]| names.iter().map(|n| plain(n)).collect::<Vec<_>>().join(", ");
-    match ty {
-        Type::Bool
-        | Type::S8
-        | Type::U8
-        | Type::S16
-        | Type::U16
-        | Type::S32
-        | Type::U32
-        | Type::S64
-        | Type::U64
-        | Type::F32
-        | Type::F64
-        | Type::Char
-        | Type::String
-        | Type::Resource => format!("{ty:?}").to_lowercase(),
-        Type::List(item) => format!("list<{}>", name(item)),
-        Type::FixedList(len, item) => format!("list<{}, {len}>", name(item)),
-        Type::Tuple(items) => {
-            format!("tuple<{}>", items.iter().map(name).collect::<Vec<_>>().join(", "))
-        }
-        Type::Record(fields) => format!("record {{{}}}", named(fields, types)),
-        Type::Variant(cases) => {
-            let case = |(case, payload): &(String, Option<Type>)| match payload {
-                Some(payload) => format!("{}({})", plain(case), name(payload)),
-                None => plain(case),
-            };
-            format!("variant {{{}}}", cases.iter().map(case).collect::<Vec<_>>().join(", "))
-        }
-        Type::Enum(names) => format!("enum {{{}}}", list(names)),
-        Type::Flags(names) => format!("flags {{{}}}", list(names)),
-        Type::Option(item) => format!("option<{}>", name(item)),
-        Type::Result(ok, err) => match (ok, err) {
-            (None, None) => "result".to_owned(),
-            (Some(ok), None) => format!("result<{}>", name(ok)),
-            (ok, Some(err)) => {
-                let ok = ok.as_ref().map_or("_".to_owned(), |ok| name(ok));
-                format!("result<{ok}, {}>", name(err))
-            }
-        },
-        Type::Map(key, item) => format!("map<{}, {}>", name(key), name(item)),
-        Type::Own(id) => plain(short_name(types.get(*id))),
-        Type::Borrow(id) => format!("borrow<{}>", plain(short_name(types.get(*id)))),
-        Type::Named(id) => plain(short_name(types.get(*id))),
-    }
-}
-
-/// Names with their types: `a: u8, b: string`.
-pub(crate) fn named(fields: &[(String, Type)], types: &TypeTable) -> String {
-    let field = |(name, of): &(String, Type)| format!("{}: {}", plain(name), ty(of, types));
-    fields.iter().map(field).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::line::{Naming, Style};
 use crate::render::{self, Limits, Previews};
 use crate::tree::Tree;
 use crate::ui::Paint;
+use theater_runtime::{params_text, type_text};
 
 /// What is shown of bytes that end where they part.
 const ENDS: &str = "nothing, it ends there";
@@ -160,9 +161,9 @@ pub(crate) fn brief(crossing: &Crossing, paint: Paint) -> String {
 /// How a function is described.
 fn signature(crossing: &Crossing) -> String {
     let Some(function) = &crossing.function else { return String::new() };
-    let params = render::named(&function.params, &crossing.types);
+    let params = params_text(&function.params, &crossing.types);
     let results: Vec<_> =
-        function.results.iter().map(|ty| render::ty(ty, &crossing.types)).collect();
+        function.results.iter().map(|ty| type_text(ty, &crossing.types)).collect();
     let arrow = if results.is_empty() { "" } else { " -> " };
     plain(&format!("{}({params}){arrow}{}", function.name, results.join(", ")))
 }

@@ -36,6 +36,7 @@ pub use store::{Store, StoreError};
 pub use tape::{BlobError, Console, Crossing, Frame, Mismatch, Probe, Stream, TapeError};
 pub use trap::Failure;
 pub use wave::{
-    FindError, FunctionPath, Invocation, Position, WaveError, parse_value, type_text, write_value,
+    FindError, FunctionPath, Invocation, Position, WaveError, params_text, parse_value, type_text,
+    write_value,
 };
 pub use world::{Function, NamedType, Resource, World, WorldError};

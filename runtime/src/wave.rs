@@ -22,7 +22,7 @@ use parse::Parser;
 pub use error::{Position, WaveError};
 pub use path::{FindError, FunctionPath};
 pub use print::write_value;
-pub use wit::type_text;
+pub use wit::{params_text, type_text};
 
 /// A call, read as far as that goes without knowing the function.
 ///

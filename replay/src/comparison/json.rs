@@ -11,9 +11,10 @@ use super::next_command;
 use super::values::tree;
 use crate::entry::Entry;
 use crate::json::{EntryJson, TreeJson, document};
-use crate::render::{self, Previews};
+use crate::render::Previews;
 use crate::side::Side;
 use crate::tree::Tree;
+use theater_runtime::type_text;
 
 /// The whole comparison as one document.
 pub(crate) fn text(comparison: &Comparison, sides: &[Side; 2]) -> anyhow::Result<String> {
@@ -265,7 +266,7 @@ struct TypedJson<'a> {
 
 impl<'a> TypedJson<'a> {
     fn of(typed: &Typed, side: &'a Side) -> TypedJson<'a> {
-        let ty = render::ty(&typed.ty, &side.lexicon.types);
+        let ty = type_text(&typed.ty, &side.lexicon.types);
         TypedJson { ty, value: TreeOf { tree: tree(side, typed), previews: &side.previews } }
     }
 }

@@ -9,6 +9,7 @@ use crate::side::Side;
 use crate::tree::Tree;
 use crate::ui::Paint;
 use theater_runtime::escape::{plain, quoted};
+use theater_runtime::type_text;
 
 /// Strings up to this length are shown whole; of longer ones, what is around the difference.
 const WHOLE_BYTES: usize = 64;
@@ -32,7 +33,7 @@ fn of(difference: &Difference, sides: &[Side; 2], paint: Paint) -> Vec<String> {
     let show = |side: usize, typed: &Typed| {
         render::value(&tree(&sides[side], typed), &sides[side].previews, Limits::LINE)
     };
-    let ty = |side: usize, typed: &Typed| render::ty(&typed.ty, &sides[side].lexicon.types);
+    let ty = |side: usize, typed: &Typed| type_text(&typed.ty, &sides[side].lexicon.types);
     let name = |side: usize| sides[side].name();
     let arrow = |expected: &str, actual: &str| {
         format!("{path}: {} -> {}", paint.bad(expected), paint.good(actual))

@@ -1,11 +1,14 @@
-//! Types as WIT writes them, for messages.
+//! Types as WIT writes them.
 
 use theater_record::{Type, TypeId, TypeTable};
+
+use crate::escape::plain;
 
 /// A type in WIT text. Named types go by their short names.
 #[must_use]
 pub fn type_text(ty: &Type, types: &TypeTable) -> String {
     let text = |inner: &Type| type_text(inner, types);
+    let list = |names: &[String]| joined(names.iter().map(|name| plain(name)));
     match ty {
         Type::Bool
         | Type::S8
@@ -24,16 +27,16 @@ pub fn type_text(ty: &Type, types: &TypeTable) -> String {
         Type::List(item) => format!("list<{}>", text(item)),
         Type::FixedList(len, item) => format!("list<{}, {len}>", text(item)),
         Type::Tuple(items) => format!("tuple<{}>", joined(items.iter().map(text))),
-        Type::Record(fields) => format!("record {{ {} }}", params_text(fields, types)),
+        Type::Record(fields) => format!("record {{{}}}", params_text(fields, types)),
         Type::Variant(cases) => {
             let case = |(name, payload): &(String, Option<Type>)| match payload {
-                Some(payload) => format!("{name}({})", text(payload)),
-                None => name.clone(),
+                Some(payload) => format!("{}({})", plain(name), text(payload)),
+                None => plain(name),
             };
-            format!("variant {{ {} }}", joined(cases.iter().map(case)))
+            format!("variant {{{}}}", joined(cases.iter().map(case)))
         }
-        Type::Enum(names) => format!("enum {{ {} }}", names.join(", ")),
-        Type::Flags(names) => format!("flags {{ {} }}", names.join(", ")),
+        Type::Enum(names) => format!("enum {{{}}}", list(names)),
+        Type::Flags(names) => format!("flags {{{}}}", list(names)),
         Type::Option(item) => format!("option<{}>", text(item)),
         Type::Result(ok, err) => match (ok, err) {
             (None, None) => "result".to_owned(),
@@ -50,14 +53,15 @@ pub fn type_text(ty: &Type, types: &TypeTable) -> String {
 }
 
 /// Parameters or fields with their types: `a: u8, b: string`.
-pub(super) fn params_text(params: &[(String, Type)], types: &TypeTable) -> String {
-    joined(params.iter().map(|(name, ty)| format!("{name}: {}", type_text(ty, types))))
+#[must_use]
+pub fn params_text(params: &[(String, Type)], types: &TypeTable) -> String {
+    joined(params.iter().map(|(name, ty)| format!("{}: {}", plain(name), type_text(ty, types))))
 }
 
 /// The part of a type's full name that its own interface uses.
 fn short_name(id: TypeId, types: &TypeTable) -> String {
-    let name = types.get(id).map_or("unknown-type", |def| def.name.as_str());
-    name.rsplit('#').next().unwrap_or(name).to_owned()
+    let name = types.get(id).map_or("?", |def| def.name.as_str());
+    plain(name.rsplit('#').next().unwrap_or(name))
 }
 
 fn joined(parts: impl Iterator<Item = String>) -> String {
