@@ -1,5 +1,7 @@
 //! What happens while a component comes to life is recorded and replayed like the rest.
 
+#![allow(clippy::unwrap_used, reason = "what cannot be set up is a test that failed")]
+
 use std::sync::{Arc, Mutex};
 
 use theater_record::{
