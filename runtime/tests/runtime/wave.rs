@@ -343,13 +343,13 @@ fn records_and_flags() {
     assert_eq!(parsed("{ must : 1 } // done", &record), value(Value::Option(None)));
     let refused_record = |text| refused(text, &record);
     assert_eq!(refused_record("{may: 2}"), {
-        "the field \"must\" of record { must: u8, may: option<u8> } is missing at column 8"
+        "the field \"must\" of record {must: u8, may: option<u8>} is missing at column 8"
     });
     assert_eq!(refused_record("{must: 1, must: 2}"), {
         "the field \"must\" is given for the second time at column 11"
     });
     assert_eq!(refused_record("{must: 1, other: 2}"), {
-        "record { must: u8, may: option<u8> } has no field \"other\", at column 11; it has must, may"
+        "record {must: u8, may: option<u8>} has no field \"other\", at column 11; it has must, may"
     });
     assert_eq!(refused_record("{must 1}"), {
         "expected `:` after the field must at column 7, found 1"
@@ -365,7 +365,7 @@ fn records_and_flags() {
         "the flag \"read\" is given for the second time at column 8"
     });
     assert_eq!(refused("{run}", &flags), {
-        "flags { read, write, exec } has no flag \"run\", at column 2; it has read, write, exec"
+        "flags {read, write, exec} has no flag \"run\", at column 2; it has read, write, exec"
     });
 }
 
@@ -400,7 +400,7 @@ fn lists_tuples_variants_and_resources() {
         "expected `(` and the u8 of err at column 5, found the end"
     );
     assert_eq!(refused("full", &variant), {
-        "variant { empty, err(u8) } has no case \"full\", at column 1; it has empty, err"
+        "variant {empty, err(u8)} has no case \"full\", at column 1; it has empty, err"
     });
     assert_eq!(parsed("@7", &Type::Own(TypeId(0))), Value::Own(7));
     assert_eq!(refused("7", &Type::Borrow(TypeId(0))), {
