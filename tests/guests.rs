@@ -10,6 +10,7 @@ mod interfaces;
 mod languages;
 mod limits;
 mod programs;
+mod resumed;
 mod twice;
 
 use theater_record::{Outcome, TrapCode};

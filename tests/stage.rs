@@ -281,7 +281,7 @@ pub(crate) fn verified(chain: &[u8]) -> VerifiedChain {
 }
 
 /// The first events of a chain, as they stand in the file while the rest is not written yet.
-pub(crate) fn prefix(chain: &[u8], events: u64) -> VerifiedChain {
+pub(crate) fn cut(chain: &[u8], events: u64) -> &[u8] {
     let mut reader = Reader::new(chain).unwrap();
     let end = loop {
         match reader.read().unwrap().expect("the chain is longer") {
@@ -289,7 +289,12 @@ pub(crate) fn prefix(chain: &[u8], events: u64) -> VerifiedChain {
             _ => {}
         }
     };
-    let source: Arc<dyn Source> = Arc::new(chain[..end as usize].to_vec());
+    &chain[..end as usize]
+}
+
+/// The same, checked.
+pub(crate) fn prefix(chain: &[u8], events: u64) -> VerifiedChain {
+    let source: Arc<dyn Source> = Arc::new(cut(chain, events).to_vec());
     let checked = Checked::new(source, &theater_verify::Options::default()).unwrap();
     assert_eq!(checked.report.verdict(), Verdict::Open);
     checked.good_prefix().unwrap_or_else(|report| panic!("{:?}", report.faults))

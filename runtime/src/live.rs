@@ -5,8 +5,8 @@ mod resume;
 use std::sync::Arc;
 
 use theater_record::{
-    Call, Clock, Encoder, Event, Lifecycle, LifecycleState, Outcome, RecordError, Recorder, Return,
-    Values,
+    Call, Clock, Encoder, Event, Kind, Lifecycle, LifecycleState, Outcome, RecordError, Recorder,
+    Return, Values,
 };
 use wasmtime::component::Linker;
 use wasmtime::{AsContextMut, Result, Store, StoreContextMut};
@@ -19,7 +19,7 @@ use crate::handles;
 use crate::host::{self, FileWatch, Host, HostView};
 use crate::interner::Interner;
 use crate::membrane::{Actor, Backend, Stopped};
-use crate::tape::{Stop, Tape};
+use crate::tape::{Stop, Tape, TapeError};
 use crate::trap::{self, Failure};
 use crate::world::Function;
 
@@ -177,10 +177,15 @@ impl Backend for Live {
             Ok(()) => Ok(()),
             // The chain ends between two calls of a component that was running.
             Err(Stop::Unanswered { .. }) => {
-                let known = tape.definitions().len();
+                let known = tape.definitions();
+                let Some(missing) = definitions.strip_prefix(&known[..]) else {
+                    let (seq, kind) = (tape.next_seq(), Kind::Function);
+                    tape.stop = Some(Stop::Failed(TapeError::Order { seq, kind }));
+                    return Err(Stopped.into());
+                };
                 live.resuming = None;
                 live.note_resumed("in the middle of a call")?;
-                live.write(definitions.get(known..).unwrap_or_default(), event)
+                live.write(missing, event)
             }
             Err(stop) => {
                 tape.stop = Some(stop);

@@ -220,6 +220,7 @@ impl<'a, B: Plays> Player<'a, B> {
 
     fn lifecycle(&mut self) -> Result<(), Stop> {
         let tape = self.playing();
+        tape.refuse_unused_names().map_err(Stop::Failed)?;
         let (_, event) = tape.feed().map_err(Stop::Failed)?;
         tape.pass_on(&[], &event).map_err(Stop::Failed)?;
         let Event::Lifecycle(Lifecycle { state, .. }) = event else {

@@ -59,6 +59,8 @@ pub struct RecordingOptions {
 pub struct Recording {
     sandbox: Sandbox<Live>,
     clock: Clock,
+    /// Whether a life has begun whose end is still to be noted.
+    is_alive: bool,
     /// How the last call ended, if it did not return.
     failure: Option<Failure>,
 }
@@ -79,12 +81,14 @@ impl Recording {
         let live = Live::new(recorder, host, flushed, options.clock.clone());
         let mut sandbox = Sandbox::new(component, &options.limits, live).map_err(RunError::Link)?;
         Live::connect(&mut sandbox.store, component, &lifter).map_err(not_connected)?;
-        let mut recording = Recording { sandbox, clock: options.clock.clone(), failure: None };
+        let mut recording =
+            Recording { sandbox, clock: options.clock.clone(), is_alive: true, failure: None };
         recording.note(LifecycleState::Spawned, String::new())?;
         match recording.sandbox.instantiate() {
             Ok(Ok(())) => {}
             Ok(Err(failure)) => {
                 recording.note(LifecycleState::Failed, instantiation_failed(&failure))?;
+                recording.is_alive = false;
                 recording.failure = Some(failure);
             }
             Err(error) => return Err(recording.stopped(error)),
@@ -117,7 +121,7 @@ impl Recording {
         let (is_alive, failure) = (player.is_alive, player.failure.take());
         let sandbox = player.into_sandbox();
         let clock = options.clock.clone();
-        let mut recording = Recording { sandbox, clock, failure };
+        let mut recording = Recording { sandbox, clock, is_alive, failure };
         match ending.map_err(|error| match recording.recorder_failure() {
             Some(failure) => RunError::Record(failure),
             None => not_resumed(error),
@@ -126,7 +130,7 @@ impl Recording {
             Ending::Diverged(mismatch) => return Err(RunError::NotTheSame(mismatch)),
             Ending::Reached | Ending::Unanswered(_) => return Err(RunError::Ended),
         }
-        if !is_alive || recording.failure.is_some() {
+        if !recording.is_alive || recording.failure.is_some() {
             return Err(RunError::Ended);
         }
         let ended = Live::take_over(recording.sandbox.store.data_mut());
@@ -168,7 +172,9 @@ impl Recording {
             }
             Some(failure) => (LifecycleState::Failed, CloseReason::Failed, failure.to_string()),
         };
-        self.note(state, detail.clone())?;
+        if self.is_alive {
+            self.note(state, detail.clone())?;
+        }
         let recorder = self.sandbox.store.into_data().backend.recorder;
         Ok(recorder.close(reason, &detail)?)
     }

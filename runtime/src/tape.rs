@@ -14,8 +14,8 @@ mod probe;
 use std::borrow::Cow;
 
 use theater_record::{
-    Call, Event, FunctionType, Hash, Kind, Lifecycle, LifecycleState, Outcome, ReadError, Recorder,
-    Return, TrapCode, TypeTable, Values,
+    Call, Event, FunctionId, FunctionType, Hash, Kind, Lifecycle, LifecycleState, Outcome,
+    ReadError, Recorder, Return, TrapCode, TypeTable, Values,
 };
 use theater_verify::VerifiedChain;
 use wasmtime::{Result, StoreContextMut};
@@ -29,8 +29,8 @@ pub use console::{Console, Stream};
 use cursor::Cursor;
 pub(crate) use mismatch::frames_of;
 pub use mismatch::{Crossing, Frame, Mismatch};
-use names::without_version;
 pub(crate) use names::{find_function, function_of};
+use names::{function_id, without_version};
 pub use probe::Probe;
 
 /// What keeps a replay from going on.
@@ -106,6 +106,8 @@ pub(crate) struct Tape {
     /// How many payloads could not be compared because they were removed.
     pub(crate) uncompared: u64,
     before: Option<(u64, Event)>,
+    /// The function called last, by the chain's own number. Its return has to come next.
+    asked: Option<FunctionId>,
     /// Whether depth of recursion may differ from the recording's.
     pub(crate) other_compiler: bool,
     /// Whether the recording has fuel in its calls.
@@ -127,6 +129,7 @@ impl Tape {
             stop: None,
             uncompared: 0,
             before: None,
+            asked: None,
             other_compiler: false,
             records_fuel: false,
             fuel_index: None,
@@ -192,9 +195,21 @@ impl Tape {
     /// Takes what is left, which is at most a close record.
     pub(crate) fn take_rest(&mut self) -> Result<(), TapeError> {
         if self.cursor.kind() == Some(Kind::Close) {
+            self.refuse_unused_names()?;
             self.cursor.take();
         }
         Ok(())
+    }
+
+    /// A recorder names what is used next. Names that nothing uses were put in by somebody else.
+    pub(crate) fn refuse_unused_names(&mut self) -> Result<(), TapeError> {
+        let first = self.cursor.definitions().first().map(Event::kind);
+        match (self.strictness, first) {
+            (Strictness::Bytes, Some(kind)) => {
+                Err(TapeError::Order { seq: self.cursor.next_seq(), kind })
+            }
+            (Strictness::Bytes, None) | (Strictness::Meaning, _) => Ok(()),
+        }
     }
 
     /// Holds the failure of an instantiation against what the chain says of it.
@@ -264,7 +279,8 @@ impl Tape {
         if !is_same {
             return Err(Stop::Mismatch(Box::new(self.mismatch(event, interner).map_err(failed)?)));
         }
-        let seq = self.cursor.next_seq();
+        let (seq, recorded) = self.next_function(event).map_err(failed)?;
+        self.asked = recorded;
         if let (Some(index), Some(fuel)) = (&mut self.fuel_index, fuel_of(event)) {
             index.push((seq, fuel));
         }
@@ -275,6 +291,17 @@ impl Tape {
             self.before = Some((seq, event.clone()));
         }
         self.pass_on(definitions, event).map_err(failed)
+    }
+
+    /// The number of the next event, and of the function it is about in the chain. Where bytes are
+    /// compared, the component's own numbers are the chain's.
+    fn next_function(&self, event: &Event) -> Result<(u64, Option<FunctionId>), TapeError> {
+        match self.strictness {
+            Strictness::Bytes => Ok((self.cursor.next_seq(), function_id(event))),
+            Strictness::Meaning => {
+                self.cursor.event().map(|(seq, recorded)| (seq, function_id(&recorded)))
+            }
+        }
     }
 
     /// Whether the recorded record is, byte for byte, the one that a recorder would write now.
@@ -297,13 +324,21 @@ impl Tape {
         if self.cursor.kind() != Some(event.kind()) {
             return Ok(false);
         }
-        let (seq, mut recorded) = self.cursor.event()?;
+        let (_, recorded) = self.cursor.event()?;
         let names = |function: FunctionType| (without_version(&function.interface), function.name);
         let expected = self.cursor.function_of(&recorded);
         if expected.map(names) != interner.function_of(event).map(names) {
             return Ok(false);
         }
-        self.fill_in(seq, &mut recorded)?;
+        // What was removed from the chain cannot be compared with another build either.
+        let sealed = self.cursor.blobs().with_refs_of(&recorded, event);
+        let event = match &sealed {
+            Some(sealed) => {
+                self.uncompared += sealed.uncompared;
+                &sealed.event
+            }
+            None => event,
+        };
         Ok(match (&recorded, event) {
             (Event::ImportCall(a), Event::ImportCall(b)) => a.args == b.args,
             (Event::ExportReturn(a), Event::ExportReturn(b)) => a.outcome == b.outcome,
@@ -421,6 +456,10 @@ impl Tape {
             return Err(Stop::Reached);
         }
         let (seq, mut event) = self.feed().map_err(Stop::Failed)?;
+        if function_id(&event) != self.asked {
+            let kind = Kind::ImportReturn;
+            return Err(Stop::Failed(TapeError::Order { seq, kind }));
+        }
         self.console.see(&event, || self.cursor.function_of(&event));
         self.cursor.remember_answer(&event);
         let Event::ImportReturn(end) = &mut event else { unreachable!("its kind was looked at") };

@@ -80,7 +80,7 @@ pub(super) fn agent_of(server: &Server, folder: &Path) -> Setup {
     Setup::of("agent")
         .args(&[&server.url("/model"), "what is the weather?"])
         .http(&server.authority())
-        .dir(folder, "/work")
+        .dir(folder, "/desk")
 }
 
 /// Answers as the agent's model, and as the tools that the model has in mind.
@@ -96,13 +96,13 @@ pub(super) fn model_and_tools(request: &Request) -> (u16, String) {
 }
 
 const FIRST_PLAN: &str = r#"{"steps": [
-    {"tool": "list", "path": "/work"},
-    {"tool": "read", "path": "/work/notes.txt"},
+    {"tool": "list", "path": "/desk"},
+    {"tool": "read", "path": "/desk/notes.txt"},
     {"tool": "get", "url": "http://SERVER/weather"},
     {"tool": "post", "url": "http://SERVER/note", "json": {"noted": "sunny"}}
 ], "done": false}"#;
 
 const SECOND_PLAN: &str = r#"{"steps": [
-    {"tool": "write", "path": "/work/answer.txt", "text": "sunny"},
-    {"tool": "read", "path": "/work/answer.txt"}
+    {"tool": "write", "path": "/desk/answer.txt", "text": "sunny"},
+    {"tool": "read", "path": "/desk/answer.txt"}
 ], "done": true}"#;

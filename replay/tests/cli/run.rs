@@ -1,7 +1,9 @@
 //! `run`: what people see of a replay, whether it is the same, diverges or cannot be.
 
+use std::cell::Cell;
+
 use expect_test::{Expect, expect};
-use theater_record::{Event, Outcome};
+use theater_record::{Event, FunctionId, FunctionType, LifecycleState, Outcome};
 
 use crate::recorded::{Stage, record, retold, texts};
 use crate::scene::{frame_of, open};
@@ -419,6 +421,50 @@ fn definitions_that_lie() {
             _start at OFFSET
           next: theater-replay show b.cbor --from 1 --to 9
         --- exit 1
+    "#]]);
+}
+
+#[test]
+fn an_answer_to_another_call_is_none() {
+    let stage = Stage::with("hello", &[]);
+    let lie = |event: &mut Event| {
+        if let Event::ImportReturn(end) = event
+            && end.function.0 == 1
+        {
+            end.function.0 = 0;
+        }
+    };
+    stage.write("b.cbor", &retold(&stage.read("a.cbor"), |_| {}, lie));
+    stage.check("run b.cbor --component hello.wasm", &expect![[r#"
+        --- messages
+        error: b.cbor cannot be replayed: event 6 (import-return) cannot come here
+        --- exit 2
+    "#]]);
+}
+
+#[test]
+fn names_that_nothing_uses_are_refused() {
+    let stage = Stage::with("hello", &[]);
+    let next = Cell::new(0);
+    let lie = |event: &mut Event| match event {
+        Event::Function(_) => next.set(next.get() + 1),
+        Event::Lifecycle(one) if one.state == LifecycleState::Completed => {
+            *event = Event::Function(FunctionType {
+                id: FunctionId(next.get()),
+                interface: "wasi:filesystem/types@0.2.6".to_owned(),
+                name: "[method]descriptor.unlink-file-at".to_owned(),
+                params: Vec::new(),
+                results: Vec::new(),
+            });
+        }
+        _ => {}
+    };
+    stage.write("b.cbor", &retold(&stage.read("a.cbor"), |_| {}, lie));
+    stage.check("run b.cbor --component hello.wasm", &expect![[r#"
+        hello, world
+        --- messages
+        error: b.cbor cannot be replayed: event 29 (function) cannot come here
+        --- exit 2
     "#]]);
 }
 

@@ -22,15 +22,19 @@ pub(crate) fn function_of(
     functions: &[FunctionType],
     types: &TypeTable,
 ) -> Option<FunctionType> {
-    let id = match event {
-        Event::ExportCall(call) | Event::ImportCall(call) => call.function,
-        Event::ImportReturn(end) | Event::ExportReturn(end) => end.function,
-        Event::ResourceDrop(drop) => {
-            return types.get(drop.ty).map(|def| drop_function(&def.name));
-        }
-        _ => return None,
-    };
-    functions.get(id.0 as usize).cloned()
+    if let Event::ResourceDrop(drop) = event {
+        return types.get(drop.ty).map(|def| drop_function(&def.name));
+    }
+    functions.get(function_id(event)?.0 as usize).cloned()
+}
+
+/// The chain's number of the function that is called or returns.
+pub(super) fn function_id(event: &Event) -> Option<FunctionId> {
+    match event {
+        Event::ExportCall(call) | Event::ImportCall(call) => Some(call.function),
+        Event::ImportReturn(end) | Event::ExportReturn(end) => Some(end.function),
+        _ => None,
+    }
 }
 
 /// The function that a chain names, among those of a component: the very one, else one that only
