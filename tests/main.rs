@@ -20,3 +20,5 @@ mod stage;
 mod guests;
 mod mutants;
 mod no_host;
+
+mod property;

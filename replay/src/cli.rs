@@ -13,6 +13,7 @@ use crate::ui::{ColourChoice, Ui};
 
 mod diff;
 mod fork;
+mod fuzz;
 mod keygen;
 mod pack;
 mod prove;
@@ -50,6 +51,7 @@ enum Command {
     Recover(recover::Args),
     Run(run::Args),
     Fork(fork::Args),
+    Fuzz(fuzz::Args),
     Keygen(keygen::Args),
 }
 
@@ -66,6 +68,7 @@ fn run(command: &Command, ui: &mut Ui) -> anyhow::Result<Exit> {
         Command::Recover(args) => recover::run(args, ui),
         Command::Run(args) => run::run(args, ui),
         Command::Fork(args) => fork::run(args, ui),
+        Command::Fuzz(args) => fuzz::run(args, ui),
         Command::Keygen(args) => keygen::run(args, ui),
     }
 }

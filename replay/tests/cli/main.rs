@@ -10,6 +10,7 @@ mod diff;
 mod filter;
 mod follow;
 mod fork;
+mod fuzz;
 mod keygen;
 mod pack;
 mod process;
