@@ -63,11 +63,15 @@ mutants=(
     extra-call-at-end early-stop other-result other-state other-trap
 )
 
+regressions=(off-by-one tool-order header float-format time-zone retries)
+
 # Guests that are small enough to be kept prebuilt.
 kept=(
     agent calls clocks exit fetch filter floats hello hello-preview1 ledger ledger-v2
     mutant-base "${mutants[@]/#/mutant-}"
-    oom overflow panic payloads resources sorted spin walk
+    oom overflow panic payloads resources
+    shop-base "${regressions[@]/#/shop-}"
+    sorted spin walk
     async-export async-import stream-import unknown-import
 )
 
@@ -122,11 +126,16 @@ build_rust() {
         keep "$built/guest_$name.wasm" "$name"
     done
     keep "$built/guest_mutants.wasm" "mutant-base"
+    keep "$built/guest_shop.wasm" "shop-base"
     guest_cargo -p guest-ledger --features v2 --target wasm32-wasip2
     keep "$built/guest_ledger.wasm" "ledger-v2"
     for name in "${mutants[@]}"; do
         guest_cargo -p guest-mutants --features "$name" --target wasm32-wasip2
         keep "$built/guest_mutants.wasm" "mutant-$name"
+    done
+    for name in "${regressions[@]}"; do
+        guest_cargo -p guest-shop --features "$name" --target wasm32-wasip2
+        keep "$built/guest_shop.wasm" "shop-$name"
     done
     # A core module for WASI preview 1, as toolchains made them before there were components.
     guest_cargo -p guest-commands --bin hello --target wasm32-wasip1

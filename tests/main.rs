@@ -20,3 +20,4 @@ mod stage;
 mod guests;
 mod mutants;
 mod no_host;
+mod regressions;

@@ -9,33 +9,15 @@ use std::sync::LazyLock;
 use serde_json::Value;
 use theater_record::Kind;
 
+use crate::stage::divergence::{Expected, agree};
 use crate::stage::history::History;
-use crate::stage::programs::run_at_home;
-use crate::stage::{Setup, component};
+use crate::stage::{Setup, component, programs};
 
 const NOW: &str = "wasi:clocks/monotonic-clock#now";
 const WALL: &str = "wasi:clocks/wall-clock#now";
 const RANDOM: &str = "wasi:random/random#get-random-u64";
 const WRITE: &str = "wasi:io/streams#[method]output-stream.blocking-write-and-flush";
 const STEP: &str = "theater:mutants/steps#step";
-
-/// What is expected of the replay of a mutant.
-struct Expected {
-    kind: &'static str,
-    /// Where it parts: the how-manieth such event of the recording.
-    at: (Kind, &'static str, usize),
-    /// The function that the report names.
-    function: &'static str,
-    /// The path to the value that differs, with both values.
-    difference: Option<(&'static str, &'static str, &'static str)>,
-    swapped: bool,
-}
-
-impl Expected {
-    fn new(kind: &'static str, at: (Kind, &'static str, usize)) -> Expected {
-        Expected { kind, at, function: at.1, difference: None, swapped: false }
-    }
-}
 
 /// The mutants part in step 3, or by what step 3 has left behind. A step writes twice.
 fn expected() -> Vec<(&'static str, Expected)> {
@@ -64,36 +46,15 @@ fn expected() -> Vec<(&'static str, Expected)> {
 
 #[test]
 fn each_mutant_is_caught_where_it_parts_and_for_what_it_is() {
-    let history = &RECORDED.history;
     for (mutant, expected) in expected() {
-        let outcome = replayed(mutant, "cranelift");
-        let (kind, function, nth) = expected.at;
-        let event = history.all(kind, function).nth(nth - 1).expect("the base does this").seq;
-        let divergence = &outcome["divergence"];
-        assert_eq!(outcome["replay"], "diverged", "{mutant}");
-        assert_eq!(divergence["kind"], expected.kind, "{mutant}");
-        assert_eq!(divergence["event"], event, "{mutant}");
-        assert_eq!(unversioned(&divergence["function"]), expected.function, "{mutant}");
-        assert_eq!(divergence["swapped"], expected.swapped, "{mutant}");
-        let found =
-            ["path", "expected_value", "actual_value"].map(|name| divergence[name].as_str());
-        let wanted = expected.difference.map_or([None; 3], |(path, expected, actual)| {
-            [Some(path), Some(expected), Some(actual)]
-        });
-        assert_eq!(found, wanted, "{mutant}");
-        assert_eq!(outcome["heads_equal"], false, "{mutant}");
+        expected.check(mutant, &replayed(mutant, "cranelift"), &RECORDED.history);
     }
 }
 
 #[test]
 fn each_mutant_is_caught_on_the_second_backend_too() {
     for (mutant, _) in expected() {
-        let [mut first, mut second] =
-            ["cranelift", "pulley"].map(|backend| replayed(mutant, backend)["divergence"].take());
-        for divergence in [&mut first, &mut second] {
-            divergence.as_object_mut().expect("it diverged").remove("frames");
-        }
-        assert_eq!(first, second, "{mutant}");
+        agree(mutant, ["cranelift", "pulley"].map(|backend| replayed(mutant, backend)));
     }
 }
 
@@ -153,18 +114,6 @@ fn chain_in(folder: &tempfile::TempDir) -> PathBuf {
 
 /// What `theater-replay run` says of a mutant on the base's chain.
 fn replayed(mutant: &str, backend: &str) -> Value {
-    let (chain, component) = (chain_in(&RECORDED.folder), component(&format!("mutant-{mutant}")));
-    let (chain, component) = (chain.to_str().unwrap(), component.to_str().unwrap());
-    let command = ["theater-replay", "run", chain, "--component", component, "--json", "--backend"];
-    let said = run_at_home(&[&command[..], &[backend]].concat());
-    let exit = if mutant == "base" { "Fine" } else { "Finding" };
-    assert_eq!(said.exit, exit, "{mutant}: {said:?}");
-    said.json()
-}
-
-/// A function's name without its interface's version.
-fn unversioned(function: &Value) -> String {
-    let function = function.as_str().expect("there is a function");
-    let (interface, name) = function.split_once('#').unwrap_or(("", function));
-    format!("{}#{name}", interface.split('@').next().unwrap_or_default())
+    let component = component(&format!("mutant-{mutant}"));
+    programs::replayed(&chain_in(&RECORDED.folder), &component, backend)
 }

@@ -5,6 +5,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::crash;
 
 const TEST: &str = "stage::programs::in_a_process_of_its_own";
@@ -25,7 +27,7 @@ pub(crate) struct Said {
 
 impl Said {
     /// The output as JSON.
-    pub(crate) fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
@@ -49,6 +51,17 @@ pub(crate) fn run(home: &Path, command: &[&str]) -> Said {
 /// The same with the home that all tests share, where compiled guests are found.
 pub(crate) fn run_at_home(command: &[&str]) -> Said {
     run(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("theater"), command)
+}
+
+/// What `theater-replay run` says of a component on a chain.
+pub(crate) fn replayed(chain: &Path, component: &Path, backend: &str) -> Value {
+    let [chain, component] = [chain, component].map(|path| path.to_str().unwrap());
+    let command = ["theater-replay", "run", chain, "--component", component, "--json"];
+    let said = run_at_home(&[&command[..], &["--backend", backend]].concat());
+    let json = said.json();
+    let exit = if json["replay"] == "same" { "Fine" } else { "Finding" };
+    assert_eq!(said.exit, exit, "{said:?}");
+    json
 }
 
 /// Not a test by itself: what [`run`] starts.
