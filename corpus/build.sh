@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Builds the guests from source.
 #
-#   corpus/build.sh [--profile PROFILE] [rust] [c] [wat] [js] [python]
+#   corpus/build.sh [--profile PROFILE] [--package PACKAGE]... [rust] [c] [wat] [js] [python]
 #       builds these, or all, into target/guests/ (target/guests/PROFILE/ if it is not `release`).
-#       Profiles: release, line-tables (the very same, not stripped of its source lines), dev.
+#       Profiles: release, line-tables (the very same, not stripped of its source lines), full
+#       (optimised as these are, with all debug information), dev.
+#       Packages are folders of corpus/guests/rust; without any, all of them are built.
 #   corpus/build.sh --check
 #       builds those that are kept in corpus/components/ and says which come out differently.
 #   corpus/build.sh --update
@@ -18,12 +20,17 @@ root="$PWD"
 exec </dev/null
 
 languages=()
+packages=()
 profile=release
 task=build
 while [ $# -gt 0 ]; do
     case "$1" in
     --profile)
         profile="${2:?--profile needs a name}"
+        shift
+        ;;
+    --package)
+        packages+=("${2:?--package needs a name}")
         shift
         ;;
     --check | --update) task="${1#--}" ;;
@@ -37,9 +44,9 @@ while [ $# -gt 0 ]; do
 done
 case "$profile" in
 release) out="$root/target/guests" ;;
-line-tables | dev) out="$root/target/guests/$profile" ;;
+line-tables | full | dev) out="$root/target/guests/$profile" ;;
 *)
-    echo "$profile: not a profile; there are release, line-tables and dev" >&2
+    echo "$profile: not a profile; there are release, line-tables, full and dev" >&2
     exit 2
     ;;
 esac
@@ -47,6 +54,18 @@ if [ "$task" != build ] && [ "$profile" != release ]; then
     echo "what is kept is built with the profile release" >&2
     exit 2
 fi
+if [ "${#packages[@]}" = 0 ]; then
+    packages=(commands floats ledger mutants resources shop)
+elif [ "$task" != build ]; then
+    echo "what is kept is checked and kept as a whole, without --package" >&2
+    exit 2
+fi
+for package in "${packages[@]}"; do
+    if [ ! -e "corpus/guests/rust/$package/Cargo.toml" ] || [ "$package" = tools ]; then
+        echo "$package: no guest; packages are folders of corpus/guests/rust" >&2
+        exit 2
+    fi
+done
 mkdir -p "$out"
 
 # need COMMAND FROM-WHERE
@@ -83,6 +102,8 @@ rust_flags() {
         flags+=("--remap-path-prefix=$sources=/crates")
     done
     flags+=("--remap-path-prefix=$(rustc --print sysroot)/lib/rustlib/src/rust=/rust")
+    # As a profile of cargo's, it would have everything built again that runs while building.
+    [ "$profile" != full ] || flags+=("-Cdebuginfo=full")
     local IFS=$'\x1f'
     echo "${flags[*]}"
 }
@@ -109,37 +130,68 @@ build_rust() {
     rustup --quiet target add wasm32-wasip1 wasm32-wasip2
     local manifest=(--locked --manifest-path corpus/guests/rust/Cargo.toml)
     cargo fetch --quiet "${manifest[@]}"
-    local built="$root/target/guests-build/rust/wasm32-wasip2/release" name
-    [ "$profile" != dev ] || built="${built%release}debug"
+    # How cargo calls the profile, and the folder for what comes of it.
+    local cargo_profile=release
+    built="$root/target/guests-build/rust/wasm32-wasip2/release"
+    if [ "$profile" = dev ]; then
+        cargo_profile=dev
+        built="${built%release}debug"
+    fi
     guest_cargo() {
         env -u RUSTFLAGS CARGO_INCREMENTAL=0 CARGO_ENCODED_RUSTFLAGS="$(rust_flags)" \
-            cargo build --quiet "${manifest[@]}" --profile "${profile/#line-tables/release}" \
+            cargo build --quiet "${manifest[@]}" --profile "$cargo_profile" \
             --target-dir "$root/target/guests-build/rust" "$@"
     }
 
-    guest_cargo --workspace --exclude guest-tools --target wasm32-wasip2
+    guest_cargo "${packages[@]/#/--package=guest-}" --target wasm32-wasip2
+    local package
+    for package in "${packages[@]}"; do
+        "keep_$package"
+    done
+}
+
+keep_commands() {
+    local name
     for name in corpus/guests/rust/commands/src/bin/*; do
         name="${name##*/}"
         keep "$built/${name%.rs}.wasm" "${name%.rs}"
     done
-    for name in floats ledger resources; do
-        keep "$built/guest_$name.wasm" "$name"
-    done
-    keep "$built/guest_mutants.wasm" "mutant-base"
-    keep "$built/guest_shop.wasm" "shop-base"
-    guest_cargo -p guest-ledger --features v2 --target wasm32-wasip2
-    keep "$built/guest_ledger.wasm" "ledger-v2"
-    for name in "${mutants[@]}"; do
-        guest_cargo -p guest-mutants --features "$name" --target wasm32-wasip2
-        keep "$built/guest_mutants.wasm" "mutant-$name"
-    done
-    for name in "${regressions[@]}"; do
-        guest_cargo -p guest-shop --features "$name" --target wasm32-wasip2
-        keep "$built/guest_shop.wasm" "shop-$name"
-    done
     # A core module for WASI preview 1, as toolchains made them before there were components.
     guest_cargo -p guest-commands --bin hello --target wasm32-wasip1
     keep "${built/wasip2/wasip1}/hello.wasm" "hello-preview1"
+}
+
+keep_floats() {
+    keep "$built/guest_floats.wasm" floats
+}
+
+keep_ledger() {
+    keep "$built/guest_ledger.wasm" ledger
+    keep_builds ledger ledger v2
+}
+
+keep_mutants() {
+    keep "$built/guest_mutants.wasm" mutant-base
+    keep_builds mutants mutant "${mutants[@]}"
+}
+
+keep_resources() {
+    keep "$built/guest_resources.wasm" resources
+}
+
+keep_shop() {
+    keep "$built/guest_shop.wasm" shop-base
+    keep_builds shop shop "${regressions[@]}"
+}
+
+# keep_builds PACKAGE NAME FEATURE...: a build of the package for each feature, as NAME-FEATURE.
+keep_builds() {
+    local package="$1" name="$2" feature
+    shift 2
+    for feature in "$@"; do
+        guest_cargo -p "guest-$package" --features "$feature" --target wasm32-wasip2
+        keep "$built/guest_$package.wasm" "$name-$feature"
+    done
 }
 
 build_c() {
