@@ -21,3 +21,4 @@ mod guests;
 mod mutants;
 mod no_host;
 mod regressions;
+mod source_lines;

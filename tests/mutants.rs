@@ -11,7 +11,7 @@ use theater_record::Kind;
 
 use crate::stage::divergence::{Expected, agree};
 use crate::stage::history::History;
-use crate::stage::{Setup, component, programs};
+use crate::stage::{Recorded, Setup, component, programs};
 
 const NOW: &str = "wasi:clocks/monotonic-clock#now";
 const WALL: &str = "wasi:clocks/wall-clock#now";
@@ -20,7 +20,7 @@ const WRITE: &str = "wasi:io/streams#[method]output-stream.blocking-write-and-fl
 const STEP: &str = "theater:mutants/steps#step";
 
 /// The mutants part in step 3, or by what step 3 has left behind. A step writes twice.
-fn expected() -> Vec<(&'static str, Expected)> {
+pub(crate) fn expected() -> Vec<(&'static str, Expected)> {
     let call = |kind, function, nth| Expected::new(kind, (Kind::ImportCall, function, nth));
     let end = |kind, nth| Expected::new(kind, (Kind::ExportReturn, STEP, nth));
     let total = |expected, actual| Some(("result.ok[3].value", expected, actual));
@@ -91,18 +91,20 @@ fn frames_lead_to_the_call_that_differs() {
     assert!(!frames.is_empty());
 }
 
-/// What the base does in four steps, when asked for the total, and when it is to trap.
+/// Records a build in four steps, when asked for the total, and when it is to trap.
+pub(crate) fn record(build: PathBuf) -> Recorded {
+    let calls = ["step(1)", "step(2)", "step(3)", "step(4)", "total()", "step(99)"];
+    calls.into_iter().fold(Setup::at(build), Setup::call).record()
+}
+
+/// What the base does.
 struct Recording {
     folder: tempfile::TempDir,
     history: History,
 }
 
 static RECORDED: LazyLock<Recording> = LazyLock::new(|| {
-    let mut setup = Setup::of("mutant-base");
-    for step in ["step(1)", "step(2)", "step(3)", "step(4)", "total()", "step(99)"] {
-        setup = setup.call(step);
-    }
-    let recorded = setup.record();
+    let recorded = record(component("mutant-base"));
     let folder = crate::stage::folder(&[]);
     std::fs::write(chain_in(&folder), &recorded.chain).unwrap();
     Recording { folder, history: recorded.history() }
@@ -115,5 +117,5 @@ fn chain_in(folder: &tempfile::TempDir) -> PathBuf {
 /// What `theater-replay run` says of a mutant on the base's chain.
 fn replayed(mutant: &str, backend: &str) -> Value {
     let component = component(&format!("mutant-{mutant}"));
-    programs::replayed(&chain_in(&RECORDED.folder), &component, backend)
+    programs::replayed(&chain_in(&RECORDED.folder), &component, &["--backend", backend])
 }

@@ -12,7 +12,7 @@ use theater_record::Kind;
 
 use crate::stage::divergence::{Expected, agree, function};
 use crate::stage::history::History;
-use crate::stage::programs::{replayed, run_at_home};
+use crate::stage::programs::{compared, printed, replayed};
 use crate::stage::shop::{REGRESSIONS, Services};
 use crate::stage::{component, folder};
 
@@ -24,9 +24,9 @@ const PRINT: &str = "wasi:io/streams#[method]output-stream.write";
 const SLEEP: &str = "wasi:clocks/monotonic-clock#subscribe-duration";
 
 /// A bug, and where it shows.
-struct Regression {
-    name: &'static str,
-    expected: Expected,
+pub(crate) struct Regression {
+    pub(crate) name: &'static str,
+    pub(crate) expected: Expected,
     /// What is called there.
     actual: &'static str,
     /// Both values in full, if it is a value that differs.
@@ -34,7 +34,7 @@ struct Regression {
 }
 
 /// An order takes three requests, or five if it cannot be paid; a report takes one for each page.
-fn regressions() -> Vec<Regression> {
+pub(crate) fn regressions() -> Vec<Regression> {
     let call = |kind, function, nth| Expected::new(kind, (Kind::ImportCall, function, nth));
     vec![
         // The last page of the last report is never asked for; the report is printed instead.
@@ -147,11 +147,8 @@ fn recordings_of_each_part_at_the_same_event_in_the_same_value() {
 
 #[test]
 fn people_read_which_header_changed() {
-    let (base, other) = (chain_of("base"), chain_of("header"));
-    let build = build("header");
-    let run = ["run", &base, "--quiet", "--component", build.to_str().unwrap()];
     check(
-        &run,
+        "header",
         &expect![[r#"
         base.chain: diverged at event 457: the component passes other arguments
           this is component <shop-header>,
@@ -164,6 +161,8 @@ fn people_read_which_header_changed() {
           expected  457  -> wasi:http/types@0.2.12 [static]fields.from-list(entries: [("accept", b"text/plain"), ("content-type", b"application/json"), ("idempotency-key", b"o-19")])
           actual         -> wasi:http/types@0.2.12 [static]fields.from-list(entries: [("accept", b"text/plain"), ("content-type", b"application/json"), ("idempotency-key", b"o-19-2")])
           after     459  -> wasi:http/types@0.2.12 [constructor]outgoing-request(headers: fields#80)
+          in guest_shop::http::Client::post, line unknown
+          no source lines: the component has no debug information; name a build that has, or its folder, with --debug-info
           called from:
             function 10 at 0x1b78f
             wasip2::proxy::wasi::http::types::Fields::from_list at 0x416a
@@ -171,9 +170,6 @@ fn people_read_which_header_changed() {
             theater:shop/office#handle at 0x7710
           next: theater-replay show base.chain --from 453 --to 461
     "#]],
-    );
-    check(
-        &["diff", &base, &other, "--first"],
         &expect![[r#"
         different at event 457 of base.chain and event 457 of header.chain, after 409 equal
           setup: component <shop-base> -> <shop-header>
@@ -193,11 +189,8 @@ fn people_read_which_header_changed() {
 
 #[test]
 fn people_read_what_is_done_instead_of_giving_up() {
-    let (base, other) = (chain_of("base"), chain_of("retries"));
-    let build = build("retries");
-    let run = ["run", &base, "--quiet", "--component", build.to_str().unwrap()];
     check(
-        &run,
+        "retries",
         &expect![[r#"
         base.chain: diverged at event 532: the component calls another function
           this is component <shop-retries>,
@@ -206,15 +199,14 @@ fn people_read_what_is_done_instead_of_giving_up() {
           expected  532  -> wasi:io/streams@0.2.12 [method]output-stream.check-write(self: &output-stream#27)
           actual         -> wasi:clocks/monotonic-clock@0.2.12 subscribe-duration(when: 16000000)
           after     534  -> wasi:io/streams@0.2.12 [method]output-stream.write(self: &output-stream#27, contents: b"o-19: the service answered with 503\n")
+          in clock_nanosleep, line unknown
+          no source lines: the component has no debug information; name a build that has, or its folder, with --debug-info
           called from:
             monotonic_clock_subscribe_duration at 0xf38b
             clock_nanosleep at 0xee1e
             theater:shop/office#handle at 0x7752
           next: theater-replay show base.chain --from 528 --to 536
     "#]],
-    );
-    check(
-        &["diff", &base, &other, "--first"],
         &expect![[r#"
         different at event 532 of base.chain and event 532 of retries.chain, after 484 equal
           setup: component <shop-base> -> <shop-retries>
@@ -231,27 +223,21 @@ fn people_read_what_is_done_instead_of_giving_up() {
     );
 }
 
-/// Holds what `theater-replay` prints against a text in which what is different every time, and what
-/// a rebuilt guest changes without meaning to, has a name.
+/// Holds what `run` says of a build on the chain of the one without a bug, and what `diff` says of
+/// their chains, against the texts that people are to read.
 #[track_caller]
-fn check(command: &[&str], expected: &Expect) {
-    let said = run_at_home(&[&["theater-replay"], command].concat());
-    assert_eq!((said.exit.as_str(), said.err.as_str()), ("Finding", ""), "{said:?}");
-    let folder = format!("{}/", RECORDED.folder.path().display());
-    let mut out = said.out.replace(&folder, "").replace(&RECORDED.authority, "SERVER");
-    for name in ["base"].iter().chain(&REGRESSIONS) {
-        let digest = blake3::hash(&std::fs::read(build(name)).unwrap()).to_hex();
-        let short = format!("{}...", &digest[..32]);
-        let named = format!("<shop-{name}>");
-        out = out.replace(digest.as_str(), &named).replace(&short, &named);
-    }
-    expected.assert_eq(&out);
+fn check(name: &str, run: &Expect, diff: &Expect) {
+    let builds = ["base", name].map(|name| (format!("shop-{name}"), build(name)));
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let (base, other) = (text(&chain("base")), text(&chain(name)));
+    let said = |command: &[&str]| printed(command, RECORDED.folder.path(), &builds);
+    run.assert_eq(&said(&["run", &base, "--quiet", "--component", &text(&builds[1].1)]));
+    diff.assert_eq(&said(&["diff", &base, &other, "--first"]));
 }
 
 /// The chains of all builds at the same work, and what the one without a bug did.
 struct Recordings {
     folder: tempfile::TempDir,
-    authority: String,
     history: History,
 }
 
@@ -259,22 +245,19 @@ static RECORDED: LazyLock<Recordings> = LazyLock::new(|| {
     let (services, folder) = (Services::start(), folder(&[]));
     for name in REGRESSIONS {
         let recorded = services.record(build(name));
-        std::fs::write(chain(folder.path(), name), &recorded.chain).unwrap();
+        std::fs::write(folder.path().join(format!("{name}.chain")), &recorded.chain).unwrap();
     }
     for name in ["base", "again"] {
         let recorded = services.record(build("base"));
-        std::fs::write(chain(folder.path(), name), &recorded.chain).unwrap();
+        std::fs::write(folder.path().join(format!("{name}.chain")), &recorded.chain).unwrap();
     }
     let history = services.record(build("base")).history();
-    Recordings { folder, authority: services.authority(), history }
+    Recordings { folder, history }
 });
 
-fn chain(folder: &Path, name: &str) -> PathBuf {
-    folder.join(format!("{name}.chain"))
-}
-
-fn chain_of(name: &str) -> String {
-    chain(RECORDED.folder.path(), name).to_str().unwrap().to_owned()
+/// The chain of a build.
+fn chain(name: &str) -> PathBuf {
+    RECORDED.folder.path().join(format!("{name}.chain"))
 }
 
 fn build(name: &str) -> PathBuf {
@@ -283,15 +266,12 @@ fn build(name: &str) -> PathBuf {
 
 /// What `theater-replay run` says of a build on the chain of the one without a bug.
 fn run(name: &str, backend: &str) -> Value {
-    replayed(&chain(RECORDED.folder.path(), "base"), &build(name), backend)
+    replayed(&chain("base"), &build(name), &["--backend", backend])
 }
 
 /// What `theater-replay diff` says of a build's chain and that of the one without a bug.
 fn diff(name: &str) -> Value {
-    let (base, other) = (chain_of("base"), chain_of(name));
-    let said = run_at_home(&["theater-replay", "diff", &base, &other, "--json"]);
-    assert_eq!(said.exit, if name == "again" { "Fine" } else { "Finding" }, "{said:?}");
-    said.json()
+    compared([&chain("base"), &chain(name)], &[])
 }
 
 /// A string, or bytes that are text.

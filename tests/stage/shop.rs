@@ -27,14 +27,9 @@ impl Services {
         Services(Server::start(answer))
     }
 
-    /// Where they are, as `HOST:PORT`.
-    pub(crate) fn authority(&self) -> String {
-        self.0.authority()
-    }
-
     /// Records a build of the shop at its day's work.
     pub(crate) fn record(&self, build: PathBuf) -> Recorded {
-        let authority = self.authority();
+        let authority = self.0.authority();
         let mut setup = Setup::at(build).http(&authority);
         let env = [("SHOP_URL", format!("http://{authority}")), ("SHOP_UTC_OFFSET", "120".into())];
         setup.grants.env.extend(env.map(|(name, value)| (name.to_owned(), value)));
