@@ -3,11 +3,12 @@
 #
 #   corpus/build.sh [--profile PROFILE] [--package PACKAGE]... [rust] [c] [wat] [js] [python]
 #       builds these, or all, into target/guests/ (target/guests/PROFILE/ if it is not `release`).
-#       Profiles: release, line-tables (the very same, not stripped of its source lines), full
-#       (optimised as these are, with all debug information), dev.
+#       Profiles: release, line-tables (the very same, not stripped of its source lines, and made
+#       along with it), full (optimised as these are, with all debug information), dev.
 #       Packages are folders of corpus/guests/rust; without any, all of them are built.
 #   corpus/build.sh --check
-#       builds those that are kept in corpus/components/ and says which come out differently.
+#       builds those that are kept in corpus/components/ and corpus/twins/ and says which come out
+#       differently.
 #   corpus/build.sh --update
 #       builds them and puts them there, with their digests.
 #
@@ -94,6 +95,9 @@ kept=(
     async-export async-import stream-import unknown-import
 )
 
+# Guests that are also kept not stripped of their source lines.
+twins=(mutant-base mutant-changed-argument mutant-other-result)
+
 # What is built may not know where it was built: paths in messages and in debug information get
 # prefixes that are the same everywhere.
 rust_flags() {
@@ -116,9 +120,11 @@ tool() {
         --target-dir "$root/target/guests-build/rust" -- "$@"
 }
 
-# keep BUILT NAME: puts what a compiler made where guests belong.
+# keep BUILT NAME: puts what a compiler made where guests belong. What is to be stripped is kept as
+# it was as well: that is what the profile line-tables is.
 keep() {
     if [ "$profile" = release ]; then
+        install -D -m 644 "$1" "$out/line-tables/$2.wasm"
         tool strip "$1" "$out/$2.wasm"
     else
         install -m 644 "$1" "$out/$2.wasm"
@@ -272,6 +278,12 @@ check() {
             differs=1
         fi
     done <corpus/components/DIGESTS
+    for name in "${twins[@]}"; do
+        if ! cmp -s "$out/line-tables/$name.wasm" "corpus/twins/$name.wasm"; then
+            echo "$name.wasm: with source lines it is not what is kept in corpus/twins"
+            differs=1
+        fi
+    done
     (cd corpus/components && sha256sum --quiet --check DIGESTS) || differs=1
     for name in corpus/components/*.wasm; do
         if ! grep -q "  ${name##*/}\$" corpus/components/DIGESTS; then
@@ -290,6 +302,9 @@ update() {
     local name
     for name in "${kept[@]}"; do
         install -m 644 "$out/$name.wasm" corpus/components/
+    done
+    for name in "${twins[@]}"; do
+        install -m 644 "$out/line-tables/$name.wasm" corpus/twins/
     done
     c_compiler >corpus/components/C-COMPILER
     (cd corpus/components && sha256sum -- *.wasm >DIGESTS)
