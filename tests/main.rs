@@ -20,5 +20,6 @@ mod stage;
 mod guests;
 mod mutants;
 mod no_host;
-
 mod property;
+mod regressions;
+mod source_lines;

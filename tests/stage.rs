@@ -1,9 +1,11 @@
 //! A stage for guests: what they are given, what they are asked to do, how they are recorded and
 //! replayed. The parts are the real ones; only time, randomness and names are held still.
 
+pub(crate) mod divergence;
 pub(crate) mod history;
 pub(crate) mod programs;
 pub(crate) mod server;
+pub(crate) mod shop;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -9,6 +9,7 @@ use theater_runtime::{Backend, Function};
 
 use crate::amount::{count, counted};
 use crate::json;
+use crate::locate::SourceArgs;
 use crate::property::{Found, Property, Reason, Search, Searched, Violation};
 use crate::story::DivergenceJson;
 use crate::ui::Paint;
@@ -24,6 +25,8 @@ pub(crate) struct Fuzzed<'a> {
     pub(crate) saved: Option<&'a Saved>,
     /// The command that tries the same cases.
     pub(crate) again: String,
+    /// How source lines are shown.
+    pub(crate) source: &'a SourceArgs,
 }
 
 /// Calls that break the property, saved.
@@ -88,7 +91,7 @@ impl Fuzzed<'_> {
         };
         line(format!("  after {}{before}:", counted(made.len() as u64, "call")));
         made.iter().for_each(|call| line(format!("    {}", visible(&call.to_string()))));
-        found.smallest.violation.details(paint).lines().for_each(|detail| line(detail.to_owned()));
+        found.smallest.violation.details(self.source, paint).lines().for_each(|detail| line(detail.to_owned()));
     }
 
     fn tell_exports(&self, paint: Paint, line: &mut dyn FnMut(String)) {

@@ -14,6 +14,7 @@ mod handles;
 mod home;
 pub mod host;
 mod interner;
+mod killer;
 mod lifter;
 mod limiter;
 mod live;
@@ -30,10 +31,11 @@ pub use cli::{Exit, main_from};
 pub use component::{Component, ComponentError, as_component, digest, embedded};
 pub use engine::{Backend, ENGINE, Engine, EngineError, Limits};
 pub use home::{Home, HomeError};
+pub use killer::Killer;
 pub use playback::{Ending, PlaybackError, PlaybackOptions, Played, play};
 pub use recording::{Recording, RecordingOptions, RunError};
 pub use store::{Store, StoreError};
-pub use tape::{BlobError, Console, Crossing, Frame, Mismatch, Probe, Stream, TapeError};
+pub use tape::{BlobError, Console, Crossing, Frame, FramesAt, Mismatch, Probe, Stream, TapeError};
 pub use trap::Failure;
 pub use wave::{
     FindError, FunctionPath, Invocation, Position, WaveError, params_text, parse_value, type_text,

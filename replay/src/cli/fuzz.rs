@@ -14,6 +14,7 @@ use theater_runtime::{FunctionPath, Limits, RunError};
 
 use crate::exit::Exit;
 use crate::fuzzed::{Fuzzed, Saved};
+use crate::locate::SourceArgs;
 use crate::output::Output;
 use crate::property::{
     Conditions, Counterexample, FUEL_DEFAULT, LeftOut, NotRecorded, Property, PropertyError,
@@ -76,6 +77,8 @@ pub(crate) struct Args {
     /// End a case once the component has burned this much fuel.
     #[arg(long, value_name = "FUEL", default_value_t = FUEL_DEFAULT)]
     timeout_fuel: u64,
+    #[command(flatten)]
+    source: SourceArgs,
     /// Print the outcome as JSON, and nothing else.
     #[arg(long)]
     json: bool,
@@ -102,8 +105,11 @@ fn search(args: &Args, property: &Property, ui: &mut Ui) -> anyhow::Result<Exit>
     let calls_max = usize::try_from(args.calls).unwrap_or(usize::MAX);
     let search = Search { cases: args.cases, calls_max, seed };
     let progress = ui.progress_of_cases(args.cases);
-    let searched = property.search(&search, &mut |searched| progress.set(searched.cases));
+    let mut searched = property.search(&search, &mut |searched| progress.set(searched.cases));
     drop(progress);
+    if let Some(found) = &mut searched.found {
+        found.smallest.violation.locate(property.component(), &args.source.debug_info);
+    }
     let found = searched.found.as_ref();
     let saved = found.map(|found| save(args, &found.smallest, seed)).transpose()?;
     let fuzzed = Fuzzed {
@@ -113,6 +119,7 @@ fn search(args: &Args, property: &Property, ui: &mut Ui) -> anyhow::Result<Exit>
         searched: &searched,
         saved: saved.as_ref(),
         again: again(args, &search),
+        source: &args.source,
     };
     match args.json {
         true => writeln!(ui.out, "{}", fuzzed.json())?,

@@ -90,7 +90,9 @@ pub(super) fn search(
             Ok(recorded) => searched.count(&recorded, positions),
             Err(broken) => {
                 searched.count(&broken.recorded, positions);
-                searched.found = Some(shrink(property, &mut *case, broken));
+                let mut found = shrink(property, &mut *case, broken);
+                found.smallest.violation.locate(property.component(), &[]);
+                searched.found = Some(found);
             }
         }
         progress(&searched);

@@ -1,11 +1,12 @@
 //! What can be wrong with a recording, as data and in words.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use theater_record::{Event, Hash, Reader, Stored};
 use theater_runtime::escape::visible;
-use theater_runtime::{Backend, Crossing, PlaybackError};
+use theater_runtime::{Backend, Component, Crossing, PlaybackError};
 use theater_verify::{Fault, Verdict, VerifyError};
 
 use super::calls::Call;
@@ -16,7 +17,9 @@ use crate::divergence::{self, Divergence};
 use crate::entry::Lexicon;
 use crate::findings;
 use crate::line::{Naming, Style};
+use crate::locate::SourceArgs;
 use crate::render::{Limits, Previews};
+use crate::source::SourceMap;
 use crate::story;
 use crate::ui::Paint;
 
@@ -128,10 +131,20 @@ impl Violation {
         }
     }
 
+    /// Looks up where in its source the component parted from its recording. Nothing is found where
+    /// the component's file does not make sense as far as that is concerned.
+    pub(crate) fn locate(&mut self, component: &Component, debug_info: &[PathBuf]) {
+        if let Violation::Diverged { divergence, .. } = self
+            && let Ok(map) = SourceMap::of(component.bytes(), debug_info)
+        {
+            divergence.locate(&map);
+        }
+    }
+
     /// More than the sentence says, as lines for people.
-    pub(crate) fn details(&self, paint: Paint) -> String {
+    pub(crate) fn details(&self, args: &SourceArgs, paint: Paint) -> String {
         match self {
-            Violation::Diverged { divergence, .. } => story::tell(divergence, paint),
+            Violation::Diverged { divergence, .. } => story::tell(divergence, args, paint),
             Violation::OtherHead { recorded, replayed, .. } => story::indented(&[
                 format!("recorded  {}", paint.good(recorded)),
                 format!("replayed  {}", paint.bad(replayed)),
@@ -242,7 +255,8 @@ impl fmt::Display for Counterexample {
         self.made()
             .iter()
             .try_for_each(|call| writeln!(f, "    {}", visible(&call.to_string())))?;
-        f.write_str(self.violation.details(Paint::PLAIN).trim_end())
+        let details = self.violation.details(&SourceArgs::default(), Paint::PLAIN);
+        f.write_str(details.trim_end())
     }
 }
 
