@@ -163,7 +163,7 @@ fn report(
     played: Played,
     ui: &mut Ui,
 ) -> anyhow::Result<Exit> {
-    let Played { ending, seq: event, head, uncompared, fuel } = played;
+    let Played { ending, seq: event, head, uncompared, fuel, .. } = played;
     let (word, divergence, waits_for) = match ending {
         Ending::Same => ("same", None, None),
         Ending::Reached => ("reached", None, None),

@@ -435,11 +435,14 @@ fn an_answer_to_another_call_is_none() {
         }
     };
     stage.write("b.cbor", &retold(&stage.read("a.cbor"), |_| {}, lie));
-    stage.check("run b.cbor --component hello.wasm", &expect![[r#"
+    stage.check(
+        "run b.cbor --component hello.wasm",
+        &expect![[r#"
         --- messages
         error: b.cbor cannot be replayed: event 6 (import-return) cannot come here
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -460,12 +463,15 @@ fn names_that_nothing_uses_are_refused() {
         _ => {}
     };
     stage.write("b.cbor", &retold(&stage.read("a.cbor"), |_| {}, lie));
-    stage.check("run b.cbor --component hello.wasm", &expect![[r#"
+    stage.check(
+        "run b.cbor --component hello.wasm",
+        &expect![[r#"
         hello, world
         --- messages
         error: b.cbor cannot be replayed: event 29 (function) cannot come here
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
