@@ -68,6 +68,7 @@ kept=(
     agent calls clocks exit fetch filter floats hello hello-preview1 ledger ledger-v2
     mutant-base "${mutants[@]/#/mutant-}"
     oom overflow panic payloads resources sorted spin walk
+    buckets dated dice listing nap race whoami
     async-export async-import stream-import unknown-import
 )
 

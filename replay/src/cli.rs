@@ -14,6 +14,7 @@ use crate::ui::{ColourChoice, Ui};
 mod diff;
 mod fork;
 mod keygen;
+mod minimise;
 mod pack;
 mod prove;
 mod recover;
@@ -50,6 +51,8 @@ enum Command {
     Recover(recover::Args),
     Run(run::Args),
     Fork(fork::Args),
+    #[command(alias = "minimize")]
+    Minimise(minimise::Args),
     Keygen(keygen::Args),
 }
 
@@ -66,6 +69,7 @@ fn run(command: &Command, ui: &mut Ui) -> anyhow::Result<Exit> {
         Command::Recover(args) => recover::run(args, ui),
         Command::Run(args) => run::run(args, ui),
         Command::Fork(args) => fork::run(args, ui),
+        Command::Minimise(args) => minimise::run(args, ui),
         Command::Keygen(args) => keygen::run(args, ui),
     }
 }

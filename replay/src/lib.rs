@@ -18,6 +18,7 @@ mod find;
 mod findings;
 mod json;
 mod line;
+mod minimise;
 mod open;
 mod output;
 mod packed;

@@ -17,6 +17,7 @@ mod files;
 mod fixed;
 mod grants;
 mod http;
+mod liberties;
 mod names;
 mod network;
 mod stdio;
@@ -35,6 +36,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use decisions::Decisions;
 use fixed::{FixedClock, SeededRandom};
 use http::Hooks;
+use liberties::Listing;
 use names::{NameLookup, NameLookupView};
 use network::NetPolicy;
 
@@ -44,6 +46,8 @@ pub use grants::{
     Clocks, DirGrant, GrantError, Grants, HttpGrant, HttpScheme, NetGrant, NetHost, Random,
     parse_env,
 };
+pub(crate) use liberties::add_liberties;
+pub use liberties::{EntryOrder, Liberties, Readiness};
 pub use stdio::{Captured, Input, Output};
 
 /// What one component gets of the real world.
@@ -57,6 +61,10 @@ pub struct Host {
     lookups: BTreeMap<u32, String>,
     decisions: Decisions,
     has_read_only_dirs: bool,
+    liberties: Liberties,
+    /// What is left of each listing of a directory, by the number of its resource. Only filled by a
+    /// host that takes liberties.
+    listings: BTreeMap<u32, Listing>,
 }
 
 /// Why what was granted cannot be given.
@@ -134,6 +142,8 @@ impl Host {
             lookups: BTreeMap::new(),
             decisions,
             has_read_only_dirs: grants.dirs.iter().any(|dir| dir.read_only),
+            liberties: grants.liberties,
+            listings: BTreeMap::new(),
         })
     }
 
@@ -164,6 +174,11 @@ impl Host {
         types: &TypeTable,
     ) -> Option<Permission> {
         watch.denial(args, returned, types, self.has_read_only_dirs)
+    }
+
+    /// Whether it does anything else than `wasmtime-wasi` where WASI leaves it free.
+    pub(crate) fn takes_liberties(&self) -> bool {
+        self.liberties != Liberties::default()
     }
 
     fn names(&mut self) -> NameLookupView<'_> {
