@@ -46,24 +46,28 @@ pub(crate) fn component(
     file: Option<&Path>,
     engine: &Engine,
 ) -> anyhow::Result<Found> {
-    let shown = path.display();
-    let Some(wanted) = chain.header().component else {
-        return Err(advised(
-            anyhow!("{shown} names no component, so there is nothing to replay"),
-            "replay a chain that theater run has recorded",
-        ));
-    };
     if let Some(file) = file {
         let component = Component::load(engine, file).map_err(|error| not_runnable(error, file))?;
         return Ok(Found { component, place: Place::File });
     }
-    let (bytes, place) = match embedded(chain)?.filter(|bytes| digest(bytes) == wanted) {
-        Some(bytes) => (bytes, Place::Chain),
-        None => (stored(&wanted, path)?, Place::Store),
-    };
+    let (bytes, place) = recorded(chain, path)?;
     let component =
         Component::new(engine, bytes).context("cannot use the component of the chain")?;
     Ok(Found { component, place })
+}
+
+/// The bytes of the component that a chain was recorded from, inside the chain or in the store.
+pub(crate) fn recorded(chain: &VerifiedChain, path: &Path) -> anyhow::Result<(Vec<u8>, Place)> {
+    let Some(wanted) = chain.header().component else {
+        return Err(advised(
+            anyhow!("{} names no component, so there is nothing to replay", path.display()),
+            "replay a chain that theater run has recorded",
+        ));
+    };
+    Ok(match embedded(chain)?.filter(|bytes| digest(bytes) == wanted) {
+        Some(bytes) => (bytes, Place::Chain),
+        None => (stored(&wanted, path)?, Place::Store),
+    })
 }
 
 fn stored(wanted: &Hash, path: &Path) -> anyhow::Result<Vec<u8>> {

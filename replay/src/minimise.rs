@@ -11,8 +11,8 @@ mod fingerprint;
 use std::sync::{Arc, Mutex};
 
 use theater_record::{
-    About, CheckpointPolicy, Clock, FunctionType, Header, Outcome, RecordError, Recorder, Seed,
-    Value,
+    About, CheckpointPolicy, Clock, Event, FunctionId, FunctionType, Header, Outcome, RecordError,
+    Recorder, Return, Seed, Value,
 };
 use theater_runtime::{
     Component, Ending, Excerpt, Frame, Life, PlaybackError, PlaybackOptions, TapeError, play,
@@ -45,7 +45,8 @@ pub(crate) struct Shrunk {
     pub(crate) event: u64,
     /// The error that was recorded, if the failure is one, with its function.
     pub(crate) error: Option<(FunctionType, Value)>,
-    /// Where on the component's stack it failed, if it trapped.
+    /// The trap, if it is one, and where on the component's stack it happened.
+    pub(crate) trap: Option<Event>,
     pub(crate) frames: Vec<Frame>,
     /// The calls that are needed, by their positions in the life, the failing one last.
     pub(crate) kept: Vec<usize>,
@@ -108,8 +109,10 @@ pub(crate) fn minimise(case: &Case<'_>) -> Result<Shrunk, MinimiseError> {
     let Minimal { kept, is_certain, .. } = ddmin(before, case.tries, holds)?;
     let kept: Vec<usize> = kept.into_iter().chain(failing).collect();
     let error = failing.and_then(|failing| recorded_error(&life, failing));
+    let trap = excerpt.outcomes.last().filter(|_| excerpt.failure.is_some());
+    let trap = trap.map(|(_, outcome)| trapped(outcome.clone()));
     let frames = excerpt.trapped_at;
-    Ok(Shrunk { life, fingerprint, event, error, frames, kept, truncated, tried, is_certain })
+    Ok(Shrunk { life, fingerprint, event, error, trap, frames, kept, truncated, tried, is_certain })
 }
 
 /// The call that fails, in its life.
@@ -221,6 +224,10 @@ fn scratch(header: &Header) -> Result<(Recorder, Arc<Mutex<Vec<u8>>>), RecordErr
     let clock: Clock = Arc::new(|| 0);
     let recorder = Recorder::create(log.clone(), about, options, Seed::new([0; 32]), clock)?;
     Ok((recorder, log))
+}
+
+fn trapped(outcome: Outcome) -> Event {
+    Event::ExportReturn(Return { function: FunctionId(0), outcome, fuel: None })
 }
 
 fn recorded_error(life: &Life, failing: usize) -> Option<(FunctionType, Value)> {

@@ -12,9 +12,12 @@ use crate::divergence::{Divergence, DivergenceKind, path, sides};
 use crate::entry::Lexicon;
 use crate::json::{EntryJson, to_value};
 use crate::line::{Naming, Style};
+use crate::locate::SourceArgs;
 use crate::render::{self, Limits, Previews};
+use crate::source::Located;
 use crate::tree::Tree;
 use crate::ui::Paint;
+use crate::whence;
 use theater_runtime::{params_text, type_text};
 
 /// What is shown of bytes that end where they part.
@@ -24,7 +27,7 @@ const ENDS: &str = "nothing, it ends there";
 const EXCERPT_BYTES: usize = 24;
 
 /// A divergence as text for people, below a headline that says what kind it is.
-pub(crate) fn tell(divergence: &Divergence, paint: Paint) -> String {
+pub(crate) fn tell(divergence: &Divergence, args: &SourceArgs, paint: Paint) -> String {
     let mut lines = Vec::new();
     if divergence.is_swapped {
         lines.push("the recorded call comes next: two calls changed places".to_owned());
@@ -40,7 +43,7 @@ pub(crate) fn tell(divergence: &Divergence, paint: Paint) -> String {
         lines.push(format!("  actual    {}", paint.bad(actual)));
     }
     lines.extend(rows(&around(divergence, paint), paint));
-    lines.extend(called_from(&divergence.frames));
+    lines.extend(sources(divergence, args, paint));
     indented(&lines)
 }
 
@@ -115,6 +118,25 @@ fn around(divergence: &Divergence, paint: Paint) -> Vec<Row> {
         rows.push((Label::After, Some(*seq), brief(after, paint)));
     }
     rows
+}
+
+/// Where in the source it happened, in both builds if two are at hand.
+fn sources(divergence: &Divergence, args: &SourceArgs, paint: Paint) -> Vec<String> {
+    let Divergence { source, recorded_source, frames, .. } = divergence;
+    let mut lines = Vec::new();
+    let recorded = recorded_source.as_ref().filter(|recorded| recorded.place.is_some());
+    match (recorded, source) {
+        (Some(recorded), Some(source)) => {
+            let names = ["the recorded build", "this build"];
+            lines.extend(whence::both(names, [recorded, source], args, paint));
+        }
+        (Some(one), None) | (None, Some(one)) => lines.extend(whence::tell(one, args, paint)),
+        (None, None) => {}
+    }
+    if source.as_ref().is_none_or(|source| source.place.is_none()) {
+        lines.extend(called_from(frames));
+    }
+    lines
 }
 
 /// More frames than this are only in the JSON.
@@ -229,6 +251,8 @@ pub(crate) struct DivergenceJson {
     actual_value: Option<String>,
     before: Option<NeighbourJson>,
     after: Option<NeighbourJson>,
+    source: Option<Located>,
+    recorded_source: Option<Located>,
     frames: Vec<FrameJson>,
 }
 
@@ -279,6 +303,8 @@ impl DivergenceJson {
             actual_value,
             before: neighbour(&divergence.before),
             after: neighbour(&divergence.after),
+            source: divergence.source.clone(),
+            recorded_source: divergence.recorded_source.clone(),
             frames: divergence.frames.iter().map(frame).collect(),
         }
     }

@@ -62,7 +62,7 @@ pub struct Played {
     /// Fuel used, by event, where it was asked for.
     pub fuel: Vec<(u64, u64)>,
     /// Where in its code the component was, by event, the innermost frame first, where it was asked
-    /// for. Only what the component does from within its code has frames: calls out, drops, traps.
+    /// for. Only what happens within its code has frames: calls out, answers, drops, traps.
     pub frames: Vec<(u64, Arc<[Frame]>)>,
 }
 

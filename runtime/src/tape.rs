@@ -583,7 +583,9 @@ impl Backend for Tape {
             note_frames(cx);
             return guess(&mut cx.data_mut().backend, &call);
         }
-        index_frames(cx);
+        if cx.data().backend.frames.is_wanted() {
+            index_frames(cx);
+        }
         let tape = &mut cx.data_mut().backend;
         let answered = tape.recorded_answer(call);
         let answered = answered.and_then(|outcome| tape.stop_at_end().map(|()| outcome));
@@ -598,7 +600,9 @@ impl Backend for Tape {
             note_frames(cx);
             return Ok(());
         }
-        index_frames(cx);
+        if cx.data().backend.frames.is_wanted() {
+            index_frames(cx);
+        }
         let tape = &mut cx.data_mut().backend;
         tape.stop_at_end().map_err(|stop| {
             tape.stop = Some(stop);
@@ -618,12 +622,19 @@ fn guess(tape: &mut Tape, call: &Call) -> Result<Outcome> {
     guessed.ok_or_else(|| tape.give_up())
 }
 
-/// Notes where the component is at the event that was just compared, if that was asked for.
+/// Notes where the component is at the event that was just compared, and at the answer to it, if
+/// that was asked for.
 fn index_frames(cx: &mut StoreContextMut<'_, Actor<Tape>>) {
-    let (seq, _) = cx.data().backend.head();
-    if cx.data().backend.frames.wants(seq) {
-        let frames = frames_of(&wasmtime::WasmBacktrace::force_capture(&mut *cx));
-        cx.data_mut().backend.frames.note(seq, || frames);
+    let tape = &mut cx.data_mut().backend;
+    let (seq, _) = tape.head();
+    // What is wrong with the answer is said when it is taken.
+    let is_answered = matches!(tape.peek(), Ok(Some(Kind::ImportReturn)));
+    let answer = is_answered.then(|| tape.next_seq());
+    for seq in [Some(seq), answer].into_iter().flatten() {
+        if cx.data().backend.frames.wants(seq) {
+            let frames = frames_of(&wasmtime::WasmBacktrace::force_capture(&mut *cx));
+            cx.data_mut().backend.frames.note(seq, || frames);
+        }
     }
 }
 

@@ -15,8 +15,9 @@ use crate::amount::counted;
 use crate::exit::Exit;
 use crate::minimise::{Case, Fingerprint, MinimiseError, Shrunk, error_type, minimise, path};
 use crate::replay::{self, Ready};
+use crate::source::{Located, SourceMap};
 use crate::ui::Ui;
-use crate::{find, json, synthetic};
+use crate::{find, json, synthetic, whence};
 
 const EXAMPLES: &str = "\
 How a chain is shrunk:
@@ -30,7 +31,7 @@ What is the same failure:
   an err       the same function returns the same error; of a variant, the same case
   divergence   another build, given with --component, parts from the recorded one in the same way:
                same kind, function and value path. The recorded build is needed too: from the chain,
-               the store or another --component.
+               the store or --recorded.
 
 Examples:
   theater-replay minimise crash.chain.cbor --out small.chain.cbor
@@ -48,10 +49,16 @@ The JSON is described by replay/schemas/minimise-1.json.";
 pub(crate) struct Args {
     /// The chain.
     chain: PathBuf,
-    /// The component's file. Another build than the recorded one is held against it; both may be
-    /// given.
+    /// The component's file. Another build than the recorded one is held against it.
     #[arg(long, value_name = "FILE")]
-    component: Vec<PathBuf>,
+    component: Option<PathBuf>,
+    /// The recorded build's file, where another build is held against it.
+    #[arg(long, value_name = "FILE", requires = "component")]
+    recorded: Option<PathBuf>,
+    /// A build of the component that was not stripped, or a folder with such builds, for source
+    /// lines.
+    #[arg(long, value_name = "PATH")]
+    debug_info: Vec<PathBuf>,
     /// Where to write the shrunk chain, which must not exist.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -101,7 +108,19 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     });
     let shrunk = shrunk.map_err(|error| explained(error, args))?;
     file.keep();
-    report(args, &recorded, other.as_ref(), &shrunk, ui)
+    let source = trapped_at(args, &recorded, &shrunk)?;
+    report(args, &recorded, other.as_ref(), &shrunk, source, ui)
+}
+
+/// The line of source at which the component trapped, if it did.
+fn trapped_at(
+    args: &Args,
+    component: &Component,
+    shrunk: &Shrunk,
+) -> anyhow::Result<Option<Located>> {
+    let (Some(event), Some(&last)) = (&shrunk.trap, shrunk.kept.last()) else { return Ok(None) };
+    let map = SourceMap::of(component.bytes(), &args.debug_info)?;
+    Ok(Some(map.locate(event, Some(&shrunk.life.calls[last].function), &shrunk.frames)))
 }
 
 /// The component that was recorded, and another one to hold against it if there is one.
@@ -110,29 +129,31 @@ fn builds(
     chain: &VerifiedChain,
     engine: &Engine,
 ) -> anyhow::Result<(Component, Option<Component>)> {
-    let (mut recorded, mut other) = (None, None);
-    for file in &args.component {
-        let component = Component::load(engine, file).map_err(|error| not_runnable(error, file))?;
-        let place = match chain.header().component == Some(component.digest()) {
-            true => &mut recorded,
-            false => &mut other,
-        };
-        if place.replace(component).is_some() {
-            return Err(advised(
-                anyhow!("of all files given with --component, at most one can be another build"),
-                "give the recorded build, one other build, or both",
-            ));
-        }
-    }
-    let recorded = match recorded {
-        Some(recorded) => recorded,
+    let load = |file: &PathBuf| {
+        Component::load(engine, file).map_err(|error| not_runnable(error, file))
+    };
+    let is_recorded = |component: &Component| chain.header().component == Some(component.digest());
+    let given = args.component.as_ref().map(load).transpose()?;
+    let (recorded, other) = match given {
+        Some(component) if is_recorded(&component) => (Some(component), None),
+        other => (args.recorded.as_ref().map(load).transpose()?, other),
+    };
+    match recorded {
+        Some(recorded) if is_recorded(&recorded) => Ok((recorded, other)),
+        Some(_) => Err(advised(
+            anyhow!("the component given with --recorded is not the one that was recorded"),
+            "the file that was run, or leave it out if it is in the chain or the store",
+        )),
         None => {
             let found = find::component(chain, &args.chain, None, engine);
-            let advice = "name the file of the recorded build with --component";
-            found.map_err(|error| advised(error, advice))?.component
+            let advice = match other {
+                Some(_) => "name the file of the recorded build with --recorded",
+                None => "name its file with --component",
+            };
+            let found = found.map_err(|error| advised(error, advice))?;
+            Ok((found.component, other))
         }
-    };
-    Ok((recorded, other))
+    }
 }
 
 /// Why nothing was shrunk, and what to try.
@@ -170,6 +191,8 @@ struct MinimiseJson {
     /// The event of the failure, in the chain.
     event: u64,
     fingerprint: FingerprintJson,
+    /// Where the component trapped.
+    source: Option<Located>,
     /// How many calls into the component there are up to the failure, and how many are needed.
     calls_before: usize,
     calls_after: usize,
@@ -251,6 +274,7 @@ fn report(
     recorded: &Component,
     other: Option<&Component>,
     shrunk: &Shrunk,
+    source: Option<Located>,
     ui: &mut Ui,
 ) -> anyhow::Result<Exit> {
     let calls = &shrunk.life.calls;
@@ -268,6 +292,7 @@ fn report(
         },
         event: shrunk.event,
         fingerprint: FingerprintJson::of(shrunk),
+        source,
         calls_before: shrunk.truncated,
         calls_after: shrunk.kept.len(),
         replays: shrunk.tried,
@@ -299,6 +324,9 @@ fn tell(args: &Args, outcome: &MinimiseJson, ui: &mut Ui) -> anyhow::Result<()> 
     };
     writeln!(ui.out, "{shown}: {}", paint.strong(headline))?;
     writeln!(ui.out, "  fails at event {}: {}", outcome.event, plain(&outcome.fingerprint.text()))?;
+    if let Some(brief) = outcome.source.as_ref().and_then(whence::brief) {
+        writeln!(ui.out, "  {brief}")?;
+    }
     let certainty = match outcome.is_minimal {
         true => "without any one of these calls it does not fail this way",
         false => "perhaps there is a shorter one, which more --tries would find",

@@ -16,6 +16,7 @@ use crate::amount::counted;
 use crate::divergence::{self, Divergence};
 use crate::exit::Exit;
 use crate::find::Found;
+use crate::locate::{self, SourceArgs};
 use crate::replay::{self, Ready, Request};
 use crate::story::{self, DivergenceJson};
 use crate::ui::Ui;
@@ -47,6 +48,11 @@ pub(crate) struct Args {
     /// The component's file. Another build than the recorded one is compared by what it does.
     #[arg(long, value_name = "FILE")]
     component: Option<PathBuf>,
+    /// The recorded build's file, to show its source line beside that of another build.
+    #[arg(help_heading = "Source lines", long, value_name = "FILE", requires = "component")]
+    recorded: Option<PathBuf>,
+    #[command(flatten)]
+    source: SourceArgs,
     /// Stop before this event.
     #[arg(long, value_name = "EVENT")]
     to: Option<u64>,
@@ -168,7 +174,20 @@ fn report(
         Ending::Same => ("same", None, None),
         Ending::Reached => ("reached", None, None),
         Ending::Unanswered(call) => ("same", None, divergence::path(&call)),
-        Ending::Diverged(mismatch) => ("diverged", Some(Divergence::of(*mismatch)), None),
+        Ending::Diverged(mismatch) => {
+            let mut divergence = Divergence::of(*mismatch);
+            let recorded = args.recorded.as_deref();
+            let component = &found.component;
+            locate::divergence(
+                &mut divergence,
+                chain,
+                &args.chain,
+                component,
+                recorded,
+                &args.source,
+            )?;
+            ("diverged", Some(divergence), None)
+        }
     };
     let exit = if divergence.is_some() { Exit::Finding } else { Exit::Fine };
     let recorded_head = chain.head().hash;
@@ -254,7 +273,7 @@ fn tell(
     }
     write!(ui.out, "{}", story::indented(&notes))?;
     if let Some(divergence) = divergence {
-        write!(ui.out, "{}", story::tell(divergence, paint))?;
+        write!(ui.out, "{}", story::tell(divergence, &args.source, paint))?;
         let (path, at) = (argument(&args.chain), divergence.seq);
         let (from, to) = (at.saturating_sub(4), at.saturating_add(4));
         writeln!(ui.out, "  next: theater-replay show {path} --from {from} --to {to}")?;

@@ -142,6 +142,21 @@ fn run_conforms() {
     run("a.cbor --component mutant-changed-argument.wasm");
     run("cut.cbor");
     run("cut.cbor --prefix --component mutant-base.wasm");
+    let twins = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/twins");
+    let recorded = "--recorded mutant-base.wasm";
+    let other = "a.cbor --component mutant-changed-argument.wasm";
+    run(&format!("{other} {recorded} --debug-info '{twins}'"));
+}
+
+#[test]
+fn source_lines_conform() {
+    let twins = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/twins");
+    let show = |rest: &str| {
+        let lines = format!("--source --component mutant-base.wasm --debug-info '{twins}'");
+        replay_conforms(&format!("show a.cbor --json {lines} {rest}"), SHOW);
+    };
+    show("");
+    show("--verbose");
 }
 
 #[test]

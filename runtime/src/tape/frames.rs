@@ -44,6 +44,10 @@ impl FrameIndex {
         FrameIndex { wanted, ..FrameIndex::default() }
     }
 
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted != FramesAt::Nowhere
+    }
+
     pub(crate) fn wants(&self, seq: u64) -> bool {
         match &self.wanted {
             FramesAt::Nowhere => false,
