@@ -12,6 +12,7 @@ use crate::exit::{self, Exit};
 use crate::ui::{ColourChoice, Ui};
 
 mod diff;
+mod doctor;
 mod fork;
 mod keygen;
 mod minimise;
@@ -53,6 +54,7 @@ enum Command {
     Fork(fork::Args),
     #[command(alias = "minimize")]
     Minimise(minimise::Args),
+    Doctor(doctor::Args),
     Keygen(keygen::Args),
 }
 
@@ -70,6 +72,7 @@ fn run(command: &Command, ui: &mut Ui) -> anyhow::Result<Exit> {
         Command::Run(args) => run::run(args, ui),
         Command::Fork(args) => fork::run(args, ui),
         Command::Minimise(args) => minimise::run(args, ui),
+        Command::Doctor(args) => doctor::run(args, ui),
         Command::Keygen(args) => keygen::run(args, ui),
     }
 }

@@ -11,6 +11,7 @@ mod comparison;
 mod damage;
 mod diag;
 mod divergence;
+mod doctor;
 mod entry;
 mod exit;
 mod filter;

@@ -123,9 +123,11 @@ fn failing_call(case: &Case<'_>) -> Result<(Life, u64, Option<usize>), MinimiseE
         has_calls |= !life.calls.is_empty();
         let found = match case.event {
             None => life.calls.iter().rposition(|call| fingerprint::is_failure(call, &life.types)),
-            Some(_) => life.calls.len().checked_sub(1).filter(|last| {
-                fingerprint::is_failure(&life.calls[*last], &life.types)
-            }),
+            Some(_) => life
+                .calls
+                .len()
+                .checked_sub(1)
+                .filter(|last| fingerprint::is_failure(&life.calls[*last], &life.types)),
         };
         if let Some(failing) = found {
             let event = life.calls[failing].end.as_ref().map_or(0, |(seq, _)| *seq);

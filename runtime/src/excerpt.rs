@@ -108,13 +108,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn note(
-        &mut self,
-        seq: u64,
-        event: Event,
-        function: Option<FunctionType>,
-        types: &TypeTable,
-    ) {
+    fn note(&mut self, seq: u64, event: Event, function: Option<FunctionType>, types: &TypeTable) {
         let highest = function.as_ref().map_or(0, |f| last_resource(&event, f, types));
         self.next_resource = self.next_resource.max(highest + 1);
         match (event, function) {
@@ -353,9 +347,8 @@ impl Answers {
         };
         let start = self.answers.partition_point(|answer| answer.within < self.within);
         let end = self.answers.partition_point(|answer| answer.within <= self.within);
-        let is_left_out = |at: &usize| {
-            self.answers[*at].within.is_some_and(|within| !self.is_kept[within])
-        };
+        let is_left_out =
+            |at: &usize| self.answers[*at].within.is_some_and(|within| !self.is_kept[within]);
         let found = (start..end)
             .find(fits)
             .or_else(|| (0..self.answers.len()).filter(is_left_out).find(fits))?;

@@ -131,7 +131,8 @@ impl Host {
             SeededRandom::give(seed, &mut builder);
         }
         if let Clocks::Fixed { start_ns, step_ns } = grants.clocks {
-            FixedClock::give(start_ns, step_ns, &mut builder);
+            let monotonic_start_ns = grants.liberties.monotonic_start_ns;
+            FixedClock::give(start_ns, monotonic_start_ns, step_ns, &mut builder);
         }
         Ok(Host {
             wasi: builder.build(),

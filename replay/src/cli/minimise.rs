@@ -129,9 +129,8 @@ fn builds(
     chain: &VerifiedChain,
     engine: &Engine,
 ) -> anyhow::Result<(Component, Option<Component>)> {
-    let load = |file: &PathBuf| {
-        Component::load(engine, file).map_err(|error| not_runnable(error, file))
-    };
+    let load =
+        |file: &PathBuf| Component::load(engine, file).map_err(|error| not_runnable(error, file));
     let is_recorded = |component: &Component| chain.header().component == Some(component.digest());
     let given = args.component.as_ref().map(load).transpose()?;
     let (recorded, other) = match given {

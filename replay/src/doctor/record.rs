@@ -53,10 +53,7 @@ pub(crate) enum RecordingError {
     #[error("what was recorded is not sound")]
     Unsound,
     #[error("cannot copy {}", path.display())]
-    Copy {
-        path: PathBuf,
-        source: io::Error,
-    },
+    Copy { path: PathBuf, source: io::Error },
     #[error("{} holds more than can be copied for each run", .0.display())]
     TooMuch(PathBuf),
 }
@@ -166,8 +163,7 @@ fn copy_tree(from: &Path, to: &Path, left: &mut Left) -> io::Result<bool> {
         let (path, copy) = (entry.path(), to.join(entry.file_name()));
         let kind = entry.file_type()?;
         let bytes = if kind.is_file() { entry.metadata()?.len() } else { 0 };
-        let (Some(bytes), Some(files)) =
-            (left.bytes.checked_sub(bytes), left.files.checked_sub(1))
+        let (Some(bytes), Some(files)) = (left.bytes.checked_sub(bytes), left.files.checked_sub(1))
         else {
             return Ok(false);
         };

@@ -69,6 +69,19 @@ impl Class {
         }
     }
 
+    /// Whether a function answers with this.
+    pub(crate) fn is_told_by(self, function: &str) -> bool {
+        let starts: &[&str] = match self {
+            Class::Time => &["wasi:clocks/"],
+            Class::Schedule => &["wasi:io/poll@"],
+            Class::Random => &["wasi:random/"],
+            Class::Environment | Class::Addresses => &["wasi:cli/environment@"],
+            Class::DirectoryOrder => return function.ends_with(".read-directory-entry"),
+            Class::World | Class::Runtime | Class::Replay => return true,
+        };
+        starts.iter().any(|start| function.starts_with(start))
+    }
+
     /// Why a component cannot depend on this; `None` if it can.
     pub(crate) fn impossible(self, world: &World, has_dirs: bool) -> Option<&'static str> {
         let imports = |start: &str, name: &str| {
@@ -143,7 +156,7 @@ impl Setting {
         Setting {
             clocks: Clocks::Fixed { start_ns: START, step_ns: STEP },
             random: Random::Seeded(1),
-            liberties: Liberties { entries, readiness: Readiness::Prompt },
+            liberties: Liberties { entries, ..Liberties::default() },
             env: owned(&AMBIENT),
             program: ".wasm".to_owned(),
             what: "nothing varied".to_owned(),
@@ -159,13 +172,16 @@ impl Setting {
                 // Not whole days, so that the day of the week and the time of day change too.
                 let start_ns = START + nth * (401 * DAY + DAY / 7);
                 let step_ns = STEP * if number % 2 == 0 { 1 } else { 37 * nth };
-                let what = format!("the clock starts {} days later", 401 * nth);
-                Setting { clocks: Clocks::Fixed { start_ns, step_ns }, what, ..first }
+                let what = format!("clocks start {} days later", 401 * nth);
+                let monotonic_start_ns = nth * (401 * DAY + DAY / 7);
+                let liberties = Liberties { monotonic_start_ns, ..first.liberties };
+                Setting { clocks: Clocks::Fixed { start_ns, step_ns }, liberties, what, ..first }
             }
             Class::Schedule => {
                 let wait = Duration::from_millis(10 << number.min(5));
                 let readiness = Readiness::LateAndLast(wait);
-                let what = format!("it hears {} ms late, of the last that is ready", wait.as_millis());
+                let what =
+                    format!("it hears {} ms late, of the last that is ready", wait.as_millis());
                 Setting { liberties: Liberties { readiness, ..first.liberties }, what, ..first }
             }
             Class::Random => {
@@ -176,7 +192,9 @@ impl Setting {
             Class::DirectoryOrder => {
                 let (entries, what) = match number {
                     0 => (EntryOrder::Reversed, "the entries come in reverse".to_owned()),
-                    number => (EntryOrder::Shuffled(nth), format!("the entries are shuffled: {number}")),
+                    number => {
+                        (EntryOrder::Shuffled(nth), format!("the entries are shuffled: {number}"))
+                    }
                 };
                 Setting { liberties: Liberties { entries, ..first.liberties }, what, ..first }
             }
@@ -287,8 +305,11 @@ mod tests {
     #[test]
     fn no_variable_is_given_twice() {
         for number in 0..12 {
-            let mut names: Vec<_> =
-                Setting::varied(Class::Environment, number).env.into_iter().map(|(name, _)| name).collect();
+            let mut names: Vec<_> = Setting::varied(Class::Environment, number)
+                .env
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect();
             let count = names.len();
             names.sort();
             names.dedup();

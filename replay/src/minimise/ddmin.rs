@@ -52,11 +52,7 @@ struct Search<F> {
 impl<E, F: FnMut(&[usize]) -> Result<bool, E>> Search<F> {
     /// A part of `kept` for which it holds, or all but one part, and in how many parts to look at
     /// that next.
-    fn smaller(
-        &mut self,
-        kept: &[usize],
-        parts: usize,
-    ) -> Result<Option<(Vec<usize>, usize)>, E> {
+    fn smaller(&mut self, kept: &[usize], parts: usize) -> Result<Option<(Vec<usize>, usize)>, E> {
         let part = kept.len().div_ceil(parts);
         for chunk in kept.chunks(part) {
             if chunk.len() < kept.len() && self.holds(chunk)? {

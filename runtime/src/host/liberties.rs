@@ -1,7 +1,7 @@
-//! Where WASI leaves a host free, and what it does there: the order of directory entries, and what it
-//! hears of first that something is ready.
+//! Where WASI leaves a host free, and what it does there: the order of directory entries, of what it
+//! says first that it is ready, and from where the monotonic clock counts.
 //!
-//! A component must not rely on either, and this is for finding out whether it does. A host that takes
+//! A component must not rely on any of that, and this is for finding out whether it does. A host that takes
 //! no such liberties has none of these functions: the ones of `wasmtime-wasi` answer as they are.
 
 use std::collections::VecDeque;
@@ -27,6 +27,8 @@ pub struct Liberties {
     pub entries: EntryOrder,
     /// How the component hears of what is ready.
     pub readiness: Readiness,
+    /// What a fixed monotonic clock shows first; its start means nothing.
+    pub monotonic_start_ns: u64,
 }
 
 /// The order in which a directory lists its entries.
@@ -94,8 +96,7 @@ fn list(
     folder: Resource<Descriptor>,
 ) -> wasmtime::Result<Result<Resource<DirectoryEntryStream>, ErrorCode>> {
     let order = host.liberties.entries;
-    let mut files =
-        WasiFilesystemCtxView { ctx: host.wasi.filesystem(), table: &mut host.table };
+    let mut files = WasiFilesystemCtxView { ctx: host.wasi.filesystem(), table: &mut host.table };
     let stream = match HostDescriptor::read_directory(&mut files, folder) {
         Ok(stream) => stream,
         Err(error) => return files.convert_error_code(error).map(Err),
