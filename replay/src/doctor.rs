@@ -136,8 +136,11 @@ pub(crate) fn diagnose(
     for class in Class::VARIED {
         let impossible = class.impossible(patient.component.world(), !patient.dirs.is_empty());
         let why_not = match is_still {
-            true => impossible,
             false => Some("it differs with nothing varied"),
+            true if class == Class::Addresses && examination.has_found(Class::Environment) => {
+                Some("it depends on the environment, which moves them too")
+            }
+            true => impossible,
         };
         if why_not.is_none() {
             examination.vary(class, runs)?;
@@ -212,7 +215,6 @@ impl Examination<'_> {
         match (class, setting.keeps_layout()) {
             // Whether it is what the environment says or where it lies shows when only that is moved.
             (Class::Environment, false) if self.depends_on_layout(runs)? => Ok(()),
-            (Class::Addresses, _) if self.has_found(Class::Environment) => Ok(()),
             (Class::Schedule, _) if self.has_found(Class::Schedule) => Ok(()),
             _ => self.find(class, setting.what, &compared, &trace, run),
         }

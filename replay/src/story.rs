@@ -133,7 +133,7 @@ fn sources(divergence: &Divergence, args: &SourceArgs, paint: Paint) -> Vec<Stri
         (Some(one), None) | (None, Some(one)) => lines.extend(whence::tell(one, args, paint)),
         (None, None) => {}
     }
-    if source.as_ref().is_none_or(|source| source.place.is_none()) {
+    if source.as_ref().is_none_or(|source| source.without.is_some()) {
         lines.extend(called_from(frames));
     }
     lines

@@ -20,6 +20,7 @@ mod http;
 mod liberties;
 mod names;
 mod network;
+mod service;
 mod stdio;
 
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ pub use grants::{
 };
 pub(crate) use liberties::add_liberties;
 pub use liberties::{EntryOrder, Liberties, Readiness};
+pub use service::{Answer, Service, ServiceCall};
 pub use stdio::{Captured, Input, Output};
 
 /// What one component gets of the real world.
@@ -65,6 +67,8 @@ pub struct Host {
     /// What is left of each listing of a directory, by the number of its resource. Only filled by a
     /// host that takes liberties.
     listings: BTreeMap<u32, Listing>,
+    /// By the names of their interfaces, without versions.
+    services: BTreeMap<String, Box<dyn Service>>,
 }
 
 /// Why what was granted cannot be given.
@@ -145,7 +149,18 @@ impl Host {
             has_read_only_dirs: grants.dirs.iter().any(|dir| dir.read_only),
             liberties: grants.liberties,
             listings: BTreeMap::new(),
+            services: BTreeMap::new(),
         })
+    }
+
+    /// Has a service answer all functions of an interface, named without a version.
+    pub fn serve(&mut self, interface: &str, service: Box<dyn Service>) {
+        self.services.insert(interface.to_owned(), service);
+    }
+
+    /// The service for an interface, which may have a version.
+    pub(crate) fn service(&mut self, interface: &str) -> Option<&mut Box<dyn Service>> {
+        self.services.get_mut(interface.split('@').next().unwrap_or(interface))
     }
 
     /// The state of `wasmtime-wasi`, for [`WasiView`].

@@ -5,7 +5,7 @@ mod tests;
 
 use std::collections::HashMap;
 
-use theater_record::{NESTING_DEPTH_MAX, Type, TypeId};
+use theater_record::{NESTING_DEPTH_MAX, Type, TypeDef, TypeId, TypeTable};
 use wit_component::{DecodedWasm, WitPrinter};
 use wit_parser::abi::AbiVariant;
 use wit_parser::{
@@ -179,6 +179,16 @@ impl Decoded {
 }
 
 impl World {
+    /// The types, as a chain would number them that names all of them.
+    #[must_use]
+    pub fn table(&self) -> TypeTable {
+        let mut table = TypeTable::default();
+        for (named, id) in self.types.iter().zip(0..) {
+            table.add(TypeDef { id: TypeId(id), name: named.name.clone(), ty: named.ty.clone() });
+        }
+        table
+    }
+
     /// Reads the world of a component.
     pub fn of(component: &[u8]) -> Result<World, WorldError> {
         World::new(&Decoded::new(component)?)

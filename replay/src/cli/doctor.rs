@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use theater_record::{TypeDef, TypeId, TypeTable, Values};
+use theater_record::Values;
 use theater_runtime::complaint::{advised, not_runnable};
 use theater_runtime::escape::{argument, visible};
 use theater_runtime::host::{DirGrant, HostError, parse_env};
@@ -151,10 +151,7 @@ fn calls(args: &Args, world: &World) -> anyhow::Result<Vec<(usize, Values)>> {
         })?;
         return Ok(vec![(run, Values::of(&[])?)]);
     }
-    let mut types = TypeTable::default();
-    for (named, id) in world.types.iter().zip(0..) {
-        types.add(TypeDef { id: TypeId(id), name: named.name.clone(), ty: named.ty.clone() });
-    }
+    let types = world.table();
     let names = || world.exports.iter().map(|f| (f.interface.as_str(), f.name.as_str()));
     let one = |text: &String| -> anyhow::Result<(usize, Values)> {
         let call = Invocation::parse(text)?;

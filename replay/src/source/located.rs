@@ -30,6 +30,8 @@ pub enum PlaceIs {
     /// The function that was called into or has returned; which of its lines, nobody can tell
     /// from outside.
     Function,
+    /// The innermost function with a name, because no line is known.
+    Name,
 }
 
 impl SourceMap {
@@ -49,15 +51,25 @@ impl SourceMap {
             (None, Some(function)) if is_export && frames.is_empty() => {
                 (self.export(&function.interface, &function.name), PlaceIs::Function)
             }
-            (None, _) => (None, PlaceIs::Line),
+            (None, function) => {
+                let called = function.map(|function| function.name.as_str());
+                (stack.named(called).cloned(), PlaceIs::Name)
+            }
         };
         let without = match place {
-            Some(_) => None,
-            None => Some(self.without_lines().unwrap_or_else(|| NOT_THERE.to_owned())),
+            Some(_) if is != PlaceIs::Name => None,
+            _ => {
+                let foreign = if stack.has_lines() { ONLY_FOREIGN } else { NOT_THERE };
+                Some(self.without_lines().unwrap_or_else(|| foreign.to_owned()))
+            }
         };
         Located { place, is, stack, without }
     }
 }
+
+/// There are lines, but none that the guest's author has written.
+const ONLY_FOREIGN: &str = "no source line of the guest's own: only libraries and what was \
+                            generated are on the stack, which --verbose shows";
 
 /// There are lines, but none for this place.
 const NOT_THERE: &str = "no source line: the debug information does not say which it is";

@@ -7,10 +7,12 @@
 mod chains;
 mod damage;
 mod diff;
+mod doctor;
 mod filter;
 mod follow;
 mod fork;
 mod keygen;
+mod minimise;
 mod pack;
 mod process;
 mod prove;

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use theater_record::{About, IdentityKey, Options, Outcome, TypeDef, TypeTable, Value, Values};
+use theater_record::{About, IdentityKey, Options, Outcome, Value, Values};
 
 use super::Exit;
 use super::chain_file::{ChainFile, system_clock};
@@ -280,7 +280,7 @@ fn calls(args: &Args, world: &World) -> anyhow::Result<Vec<(usize, Values)>> {
         let run = run.ok_or_else(|| no_program(args.subject(), world))?;
         return Ok(vec![(run, Values::of(&[])?)]);
     }
-    let types = table(world);
+    let types = world.table();
     let names = || world.exports.iter().map(|f| (f.interface.as_str(), f.name.as_str()));
     let one = |text: &String| -> anyhow::Result<(usize, Values)> {
         let call = Invocation::parse(text)?;
@@ -313,16 +313,6 @@ fn no_program(path: &Path, world: &World) -> anyhow::Error {
         anyhow!("{shown} is no program: it does not export wasi:cli/run"),
         format!("call what it exports with --invoke: {}{more}", names.join(", ")),
     )
-}
-
-/// The world's types as a chain would name them.
-fn table(world: &World) -> TypeTable {
-    let mut table = TypeTable::default();
-    for named in &world.types {
-        let id = theater_record::TypeId(table.len() as u32);
-        table.add(TypeDef { id, name: named.name.clone(), ty: named.ty.clone() });
-    }
-    table
 }
 
 /// Keeps the component where replay finds it by its digest.
@@ -380,7 +370,7 @@ fn report(
     err: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let mut exit = Exit::Fine;
-    let types = table(world);
+    let types = world.table();
     for (export, outcome) in outcomes {
         let Outcome::Returned(values) = outcome else { continue };
         let results = &world.exports[*export].results;
