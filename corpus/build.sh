@@ -92,6 +92,7 @@ kept=(
     oom overflow panic payloads resources
     shop-base "${regressions[@]/#/shop-}"
     sorted spin walk
+    buckets dated dice listing nap race whoami
     async-export async-import stream-import unknown-import
 )
 

@@ -17,6 +17,7 @@ mod files;
 mod fixed;
 mod grants;
 mod http;
+mod liberties;
 mod names;
 mod network;
 mod service;
@@ -37,6 +38,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use decisions::Decisions;
 use fixed::{FixedClock, SeededRandom, Waiting, WaitingView};
 use http::Hooks;
+use liberties::Listing;
 use names::{NameLookup, NameLookupView};
 use network::NetPolicy;
 
@@ -46,6 +48,8 @@ pub use grants::{
     Clocks, DirGrant, GrantError, Grants, HttpGrant, HttpScheme, NetGrant, NetHost, Random,
     parse_env,
 };
+pub(crate) use liberties::add_liberties;
+pub use liberties::{EntryOrder, Liberties, Readiness};
 pub use service::{Answer, Service, ServiceCall};
 pub use stdio::{Captured, Input, Output};
 
@@ -61,6 +65,10 @@ pub struct Host {
     decisions: Decisions,
     has_read_only_dirs: bool,
     skips_waiting: bool,
+    liberties: Liberties,
+    /// What is left of each listing of a directory, by the number of its resource. Only filled by a
+    /// host that takes liberties.
+    listings: BTreeMap<u32, Listing>,
     /// By the names of their interfaces, without versions.
     services: BTreeMap<String, Box<dyn Service>>,
 }
@@ -130,7 +138,8 @@ impl Host {
             SeededRandom::give(seed, &mut builder);
         }
         if let Clocks::Fixed { start_ns, step_ns } = grants.clocks {
-            FixedClock::give(start_ns, step_ns, &mut builder);
+            let monotonic_start_ns = grants.liberties.monotonic_start_ns;
+            FixedClock::give(start_ns, monotonic_start_ns, step_ns, &mut builder);
         }
         Ok(Host {
             wasi: builder.build(),
@@ -142,6 +151,8 @@ impl Host {
             decisions,
             has_read_only_dirs: grants.dirs.iter().any(|dir| dir.read_only),
             skips_waiting,
+            liberties: grants.liberties,
+            listings: BTreeMap::new(),
             services: BTreeMap::new(),
         })
     }
@@ -188,6 +199,11 @@ impl Host {
     fn waiting(&mut self) -> WaitingView<'_> {
         let clocks = WasiClocksCtxView { ctx: self.wasi.clocks(), table: &mut self.table };
         WaitingView { clocks, is_over: self.skips_waiting }
+    }
+
+    /// Whether it does anything else than `wasmtime-wasi` where WASI leaves it free.
+    pub(crate) fn takes_liberties(&self) -> bool {
+        self.liberties != Liberties::default()
     }
 
     fn names(&mut self) -> NameLookupView<'_> {

@@ -31,8 +31,8 @@ use cursor::Cursor;
 pub use frames::{Frame, FramesAt};
 pub(crate) use frames::{FrameIndex, frames_of};
 pub use mismatch::{Crossing, Mismatch};
-pub(crate) use names::{find_function, function_of};
-use names::{function_id, without_version};
+use names::function_id;
+pub(crate) use names::{find_function, function_of, without_version};
 pub use probe::Probe;
 
 /// What keeps a replay from going on.
@@ -176,6 +176,11 @@ impl Tape {
     /// The event that comes next.
     pub(crate) fn event(&self) -> Result<(u64, Event), TapeError> {
         self.cursor.event()
+    }
+
+    /// The types that the chain has named so far.
+    pub(crate) fn types(&self) -> &TypeTable {
+        self.cursor.types()
     }
 
     pub(crate) fn next_seq(&self) -> u64 {

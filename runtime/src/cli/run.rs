@@ -17,8 +17,8 @@ use crate::engine::{Backend, Engine, Limits, STACK_BYTES_MAX};
 use crate::escape::plain;
 use crate::home::Home;
 use crate::host::{
-    Clocks, DirGrant, Grants, Host, HostError, HttpGrant, Input, NetGrant, Output, Random,
-    parse_env,
+    Clocks, DirGrant, Grants, Host, HostError, HttpGrant, Input, Liberties, NetGrant, Output,
+    Random, parse_env,
 };
 use crate::recording::{Recording, RecordingOptions, RunError};
 use crate::store::Store;
@@ -258,6 +258,7 @@ impl Args {
             http: given.http.clone(),
             random: given.random,
             clocks: given.clocks,
+            liberties: Liberties::default(),
         }
     }
 }

@@ -21,10 +21,15 @@ pub(super) struct FixedClock {
 }
 
 impl FixedClock {
-    /// Makes these the clocks of a component. The monotonic clock starts at zero.
-    pub(super) fn give(start_ns: u64, step_ns: u64, builder: &mut WasiCtxBuilder) {
+    /// Makes these the clocks of a component.
+    pub(super) fn give(
+        start_ns: u64,
+        monotonic_start_ns: u64,
+        step_ns: u64,
+        builder: &mut WasiCtxBuilder,
+    ) {
         let clock = |start| FixedClock { next: AtomicU64::new(start), step: step_ns };
-        builder.wall_clock(clock(start_ns)).monotonic_clock(clock(0));
+        builder.wall_clock(clock(start_ns)).monotonic_clock(clock(monotonic_start_ns));
     }
 
     fn read(&self) -> u64 {

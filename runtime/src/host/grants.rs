@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::liberties::Liberties;
 use super::stdio::{Input, Output};
 
 /// Everything that one component is granted. The default is nothing.
@@ -30,6 +31,9 @@ pub struct Grants {
     pub random: Random,
     /// What its clocks show.
     pub clocks: Clocks,
+    /// What the host does where WASI leaves it free. No command line grants that: it is for
+    /// experiments.
+    pub liberties: Liberties,
 }
 
 /// A directory that a component may use. As text: `HOST::GUEST`, `HOST::GUEST:ro`, or `DIR` alone
