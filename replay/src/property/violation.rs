@@ -248,9 +248,7 @@ impl fmt::Display for Counterexample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", visible(&self.violation.to_string()))?;
         writeln!(f, "  after {}:", counted(self.made().len() as u64, "call"))?;
-        self.made()
-            .iter()
-            .try_for_each(|call| writeln!(f, "    {}", visible(&call.to_string())))?;
+        self.made().iter().try_for_each(|call| writeln!(f, "    {}", call.shown()))?;
         let details = self.violation.details(&SourceArgs::default(), Paint::PLAIN);
         f.write_str(details.trim_end())
     }
