@@ -31,7 +31,7 @@ fn findings_with_source_lines() {
                               varied  1734658742
                             in step, mutants/src/lib.rs:57:9
                  to do    take the time as an argument, or stop the clock: theater run --clocks fixed:0+1000000
-  
+
               2. it depends on randomness
                  varied   another seed: 2
                  enters   wasi:random/random@0.2.12#get-random-u64, first at event 10
@@ -42,7 +42,7 @@ fn findings_with_source_lines() {
                               varied  15264759199633499514
                             in step, mutants/src/lib.rs:57:9
                  to do    take a seed as an argument, or give one: theater run --random seed:1
-  
+
               varied: the time 3 times, randomness 3 times, the environment 3 times, addresses in memory 3 times
               not varied: what is ready first, because it never waits for several things
               not varied: the order of directory entries, because no directory is granted
@@ -81,7 +81,7 @@ fn one_finding() {
                           varied  b"82\n"
                         in write, line unknown
              to do    do not print, hash or sort by addresses: number things, or use their content
-  
+
           varied: the environment 3 times, addresses in memory 3 times
           not varied: the time, because it imports no clock
           not varied: what is ready first, because it never waits for several things
