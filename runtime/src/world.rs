@@ -179,19 +179,21 @@ impl Decoded {
 }
 
 impl World {
-    /// The types, as a chain would number them that names all of them.
-    #[must_use]
-    pub fn table(&self) -> TypeTable {
-        let mut table = TypeTable::default();
-        for (named, id) in self.types.iter().zip(0..) {
-            table.add(TypeDef { id: TypeId(id), name: named.name.clone(), ty: named.ty.clone() });
-        }
-        table
-    }
-
     /// Reads the world of a component.
     pub fn of(component: &[u8]) -> Result<World, WorldError> {
         World::new(&Decoded::new(component)?)
+    }
+
+    /// The named types, under the numbers by which functions refer to them.
+    #[must_use]
+    pub fn type_table(&self) -> TypeTable {
+        let mut table = TypeTable::default();
+        for (named, number) in self.types.iter().zip(0..) {
+            let def =
+                TypeDef { id: TypeId(number), name: named.name.clone(), ty: named.ty.clone() };
+            assert!(table.add(def), "a type refers to earlier ones only");
+        }
+        table
     }
 
     pub(crate) fn new(decoded: &Decoded) -> Result<World, WorldError> {

@@ -150,7 +150,7 @@ fn calls(args: &Args, world: &World) -> anyhow::Result<Vec<(usize, Values)>> {
         })?;
         return Ok(vec![(run, Values::of(&[])?)]);
     }
-    let types = world.table();
+    let types = world.type_table();
     let names = || world.exports.iter().map(|f| (f.interface.as_str(), f.name.as_str()));
     let one = |text: &String| -> anyhow::Result<(usize, Values)> {
         let call = Invocation::parse(text)?;

@@ -11,6 +11,7 @@ mod doctor;
 mod filter;
 mod follow;
 mod fork;
+mod fuzz;
 mod keygen;
 mod minimise;
 mod pack;

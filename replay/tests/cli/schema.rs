@@ -11,6 +11,7 @@ use crate::scene::{Scene, frame_of, open, sample, signed};
 const DIFF: &str = include_str!("../../schemas/diff-1.json");
 const DOCTOR: &str = include_str!("../../schemas/doctor-1.json");
 const FORK: &str = include_str!("../../schemas/fork-1.json");
+const FUZZ: &str = include_str!("../../schemas/fuzz-1.json");
 const MINIMISE: &str = include_str!("../../schemas/minimise-1.json");
 const PROOF: &str = include_str!("../../schemas/proof-1.json");
 const RECOVER: &str = include_str!("../../schemas/recover-1.json");
@@ -171,6 +172,18 @@ fn fork_conforms() {
     let set = format!("--at {at} --set result.seconds=1");
     fork(&format!("a.cbor {set} --component mutant-base.wasm"));
     fork(&format!("cut.cbor {set}"));
+}
+
+#[test]
+fn fuzz_conforms() {
+    let schema: Value = serde_json::from_str(FUZZ).unwrap();
+    let line = "fuzz resources.wasm --json --seed 1 --cases 5 --only counters";
+    let output = crate::fuzz::stage(&["resources"]).run(line);
+    let document: Value = serde_json::from_slice(&output.stdout).expect(line);
+    check(&document, &schema, &schema, "").unwrap();
+    // What is said of calls that were found is kept beside the sources: no component has any.
+    let found = include_str!("../../src/cli/fuzz/found.json.txt");
+    check(&serde_json::from_str(found).unwrap(), &schema, &schema, "").unwrap();
 }
 
 #[test]

@@ -117,6 +117,9 @@ pub enum Clocks {
     System,
     /// The wall clock starts at `start_ns` after the Unix epoch, the monotonic clock at zero. Each
     /// goes on by `step_ns` whenever it is read.
+    ///
+    /// Waiting for a clock takes no time then, unless the network or the input of this process is
+    /// granted too: that could be waited for together with the clock.
     Fixed {
         /// The first reading of the wall clock.
         start_ns: u64,
