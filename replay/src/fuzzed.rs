@@ -90,7 +90,7 @@ impl Fuzzed<'_> {
             _ => String::new(),
         };
         line(format!("  after {}{before}:", counted(made.len() as u64, "call")));
-        made.iter().for_each(|call| line(format!("    {}", visible(&call.to_string()))));
+        made.iter().for_each(|call| line(format!("    {}", call.shown())));
         found
             .smallest
             .violation
