@@ -187,7 +187,7 @@ impl Exports {
             results.for_each(|ty| {
                 self.owned_in(ty, &mut |id| {
                     given.insert(id);
-                })
+                });
             });
             if more == called {
                 break;
