@@ -19,6 +19,7 @@ mod stage;
 
 mod doctor;
 mod guests;
+mod minimise;
 mod mutants;
 mod no_host;
 mod property;
