@@ -28,6 +28,25 @@ pub enum DivergenceKind {
 }
 
 impl DivergenceKind {
+    /// Every kind there is.
+    pub const ALL: [DivergenceKind; 9] = [
+        DivergenceKind::OtherFunction,
+        DivergenceKind::OtherArguments,
+        DivergenceKind::ExtraCall,
+        DivergenceKind::MissingCall,
+        DivergenceKind::OtherReturn,
+        DivergenceKind::OtherTrap,
+        DivergenceKind::EarlyEnd,
+        DivergenceKind::OtherFuel,
+        DivergenceKind::OtherSignature,
+    ];
+
+    /// The kind of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<DivergenceKind> {
+        DivergenceKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The name people and programs read.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -111,6 +130,12 @@ impl Divergence {
             after: mismatch.after,
             frames: mismatch.frames,
         }
+    }
+
+    /// Whether the component could not even be called, because it lacks an export.
+    #[must_use]
+    pub fn lacks_export(&self) -> bool {
+        self.expected.is_some() && self.actual.is_none()
     }
 
     /// The function at which the two part: the recorded one, else the one that was called.

@@ -38,8 +38,8 @@ pub(crate) struct Found {
     pub(crate) place: Place,
 }
 
-/// Finds the component of a chain, always by its digest: in the file, which may hold another build,
-/// else inside the chain, else in the store.
+/// Finds the component of a chain: in the file, or under the digest, that was named, which may be
+/// another build; else by its own digest inside the chain, else in the store.
 pub(crate) fn component(
     chain: &VerifiedChain,
     path: &Path,
@@ -53,6 +53,11 @@ pub(crate) fn component(
             "replay a chain that theater run has recorded",
         ));
     };
+    if let Some(wanted) = file.and_then(named_by_digest) {
+        let component = Component::new(engine, stored(&wanted, path)?)
+            .with_context(|| format!("cannot use the component {wanted}"))?;
+        return Ok(Found { component, place: Place::Store });
+    }
     if let Some(file) = file {
         let component = Component::load(engine, file).map_err(|error| not_runnable(error, file))?;
         return Ok(Found { component, place: Place::File });
@@ -64,6 +69,12 @@ pub(crate) fn component(
     let component =
         Component::new(engine, bytes).context("cannot use the component of the chain")?;
     Ok(Found { component, place })
+}
+
+/// The digest of a component in the store, given where a file could be.
+fn named_by_digest(name: &Path) -> Option<Hash> {
+    let digest = name.to_str()?.parse().ok()?;
+    (!name.exists()).then_some(digest)
 }
 
 fn stored(wanted: &Hash, path: &Path) -> anyhow::Result<Vec<u8>> {

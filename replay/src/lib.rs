@@ -6,8 +6,10 @@
 //! reading that of `theater-record`.
 
 mod amount;
+mod bisect;
 mod cli;
 mod comparison;
+mod condition;
 mod damage;
 mod diag;
 mod divergence;
@@ -16,6 +18,7 @@ mod exit;
 mod filter;
 mod find;
 mod findings;
+mod good_if;
 mod json;
 mod line;
 mod open;

@@ -1,0 +1,205 @@
+//! `bisect`: which of many builds was the first to do something else than a recording says.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use theater_runtime::complaint::advised;
+use theater_runtime::escape::{argument, visible};
+use theater_runtime::{Backend, Home, Store, as_component};
+
+use super::run::BackendChoice;
+use crate::bisect::commits::Commits;
+use crate::bisect::report::{Head, Report};
+use crate::bisect::{Answer, Builds, Findings, Oracle, bisect, files};
+use crate::exit::Exit;
+use crate::replay::{self, Ready};
+use crate::ui::Ui;
+use crate::{findings, json};
+
+const EXAMPLES: &str = "\
+The recording decides: a build is good if its replay does what was recorded. Both ends are tested first.
+Bad is only what the bad end does, at the same event, of the same kind, in the same function and value.
+  other  a build that does something else before that: it counts for nothing, like one that is skipped
+  good   also a build that does something else after that: it does what the bad end does not
+  skip   a build that cannot be tested: no component, an export is missing, its build failed
+Where such builds are next to the border, the answer is a range. If the difference went away in between,
+the answer is where it came last, and so far as tests have shown it, this is said; --scan shows it all.
+
+Builds:
+  FILE     a component
+  FOLDER   all *.wasm in it, in the order of the numbers in their names: v9.wasm before v10.wasm
+  @FILE    a list of files, one on each line
+  What was found out is kept in the theater home, by the bytes of chain and build. Nothing is replayed twice.
+
+Commits:
+  With --git, the commits from --good to --bad along first parents are built when it is their turn, in a
+  temporary worktree, with sh -c. The command puts the component at $THEATER_BUILD. Exit 125 skips the
+  commit, and so does any other failure. The worktree is the same for all, so that what a build leaves
+  behind speeds up the next. The builds at the border are put into the store.
+
+Exit status of bisect: 0 if the first bad build is known, 1 if it is not: one of several, or an end is not
+what it should be; 2 if there can be no answer, 3 if the chain is open.
+
+Examples:
+  theater-replay bisect orders.chain.cbor builds/
+  theater-replay bisect orders.chain.cbor v1.wasm v2.wasm v3.wasm --scan
+  theater-replay bisect orders.chain.cbor builds/ --good v7.wasm --until 5000
+  theater-replay bisect orders.chain.cbor --git . --good v1.2 --bad main \\
+      --build 'cargo build --target wasm32-wasip2 && cp target/wasm32-wasip2/debug/a.wasm $THEATER_BUILD'
+
+The JSON is described by replay/schemas/bisect-1.json.";
+
+/// Finds the first of many builds that does something else than the recording says.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The chain, recorded with a good build.
+    chain: PathBuf,
+    /// The builds in order of age, the oldest first: files, folders, or lists with an @ before them.
+    #[arg(value_name = "BUILD", required_unless_present = "git", conflicts_with = "git")]
+    builds: Vec<PathBuf>,
+    /// The good end: one of the builds, else the first; with --git a commit.
+    #[arg(long, value_name = "BUILD")]
+    good: Option<PathBuf>,
+    /// The bad end: one of the builds, else the last; with --git a commit, else HEAD.
+    #[arg(long, value_name = "BUILD")]
+    bad: Option<PathBuf>,
+    /// Build the commits of this git repository.
+    #[arg(long, value_name = "REPO", requires_all = ["build", "good"])]
+    git: Option<PathBuf>,
+    /// The command that builds a commit.
+    #[arg(long, value_name = "COMMAND", requires = "git")]
+    build: Option<String>,
+    /// Let only what comes before this event count.
+    #[arg(long, value_name = "EVENT")]
+    until: Option<u64>,
+    /// Test all builds, and show every change.
+    #[arg(long)]
+    scan: bool,
+    /// Use the good start of a chain that is damaged or open.
+    #[arg(long)]
+    prefix: bool,
+    /// What executes the builds.
+    #[arg(long, value_enum, default_value_t = BackendChoice::Cranelift)]
+    backend: BackendChoice,
+    /// Print the outcome as JSON, and nothing else.
+    #[arg(long)]
+    json: bool,
+}
+
+const SCHEMA: &str = "theater-replay/bisect/1";
+
+pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
+    if args.until == Some(0) {
+        return Err(advised(
+            anyhow!("--until 0 leaves nothing to compare, because event 0 is the header"),
+            "name the event before which to stop",
+        ));
+    }
+    let (chain, verdict) = match replay::check(&args.chain, args.prefix, ui)? {
+        Ready::Good(chain, verdict) => (chain, verdict),
+        Ready::NotGood(report) => {
+            return replay::refuse(&report, &args.chain, args.json.then_some(SCHEMA), ui);
+        }
+    };
+    let shown = args.chain.display();
+    if chain.header().component.is_none() {
+        return Err(advised(
+            anyhow!("{shown} names no component, so there is nothing to replay"),
+            "name a chain that theater run has recorded",
+        ));
+    }
+    let builds = builds(args)?;
+    let oracle = Oracle::new(&chain, args.backend.into(), args.until)
+        .with_context(|| format!("{shown} cannot be replayed"))?;
+    let all = builds.len();
+    let found = bisect(&builds, &oracle, args.scan, |build| {
+        Ok(ui.status(&format!("testing {}, one of {all} builds", visible(build)))?)
+    })?;
+    let next = next(args, &builds, &found);
+    let report = Report { builds: &builds, findings: &found, scans: args.scan, next };
+    if args.json {
+        let head = Head {
+            schema: SCHEMA,
+            chain: shown.to_string(),
+            verdict: findings::verdict(verdict),
+            backend: Backend::from(args.backend).name(),
+            until: args.until,
+        };
+        writeln!(ui.out, "{}", json::document(&report.json(head)))?;
+    } else {
+        let (good, bad) = (visible(&builds.shown(0)), visible(&builds.shown(all - 1)));
+        let shown = visible(&shown.to_string());
+        writeln!(ui.out, "{shown}: {all} builds, from {good} to {bad}")?;
+        write!(ui.out, "{}", report.text(ui.paint()))?;
+    }
+    Ok(match found.answer {
+        Answer::Border { border, .. } if border.is_exact() => Exit::Fine,
+        Answer::Border { .. } | Answer::Unfit => Exit::Finding,
+    })
+}
+
+fn builds(args: &Args) -> anyhow::Result<Builds> {
+    let (Some(repository), Some(command)) = (&args.git, &args.build) else {
+        let files = files::builds(&args.builds, args.good.as_deref(), args.bad.as_deref())?;
+        return Ok(Builds::Files(files));
+    };
+    let name = |commit: &Option<PathBuf>| match commit {
+        Some(commit) => commit.to_string_lossy().into_owned(),
+        None => "HEAD".to_owned(),
+    };
+    let (good, bad) = (name(&args.good), name(&args.bad));
+    Commits::new(repository, command, &good, &bad).map(Builds::Commits)
+}
+
+/// The commands to type next.
+fn next(args: &Args, builds: &Builds, found: &Findings) -> Vec<String> {
+    let chain = argument(&args.chain);
+    let mut options = String::new();
+    if args.prefix {
+        options.push_str(" --prefix");
+    }
+    if Backend::from(args.backend) == Backend::Pulley {
+        options.push_str(" --backend pulley");
+    }
+    let run = |build: &str| format!("theater-replay run {chain} --component {build}{options}");
+    let last = builds.len() - 1;
+    match &found.answer {
+        Answer::Unfit => {
+            let ends = [0, last].into_iter().filter_map(|at| component(builds, at));
+            ends.map(|build| run(&build)).collect()
+        }
+        Answer::Border { border, .. } => {
+            let Some(build) = component(builds, border.bad) else { return Vec::new() };
+            // The good one is there to be looked at, too.
+            let _ = component(builds, border.good);
+            let out = out(builds, border.bad);
+            let replay = format!("{} --quiet --out {out}", run(&build));
+            vec![replay, format!("theater-replay diff {chain} {out}")]
+        }
+    }
+}
+
+/// What a build is called after `--component`. That of a commit is put into the store, because its
+/// file goes away; if that fails, it has no name.
+fn component(builds: &Builds, at: usize) -> Option<String> {
+    match builds {
+        Builds::Files(files) => Some(argument(&files[at].path)),
+        Builds::Commits(commits) => {
+            let component = as_component(fs::read(commits.built(at)?).ok()?).ok()?;
+            let store = Store::open(Home::find().ok()?.store()).ok()?;
+            store.put(&component).ok().map(|digest| digest.to_string())
+        }
+    }
+}
+
+/// A file for the chain of a build's replay.
+fn out(builds: &Builds, at: usize) -> String {
+    let stem = match builds {
+        Builds::Files(files) => files[at].path.file_stem().unwrap_or_default().display().to_string(),
+        Builds::Commits(commits) => commits.list[at].short.clone(),
+    };
+    argument(Path::new(&format!("{stem}.chain.cbor")))
+}
