@@ -86,6 +86,17 @@ pub(crate) enum Answer {
     },
 }
 
+impl Findings {
+    /// The ends that are not what they were said to be.
+    pub(crate) fn unfit_ends(&self) -> Vec<usize> {
+        let last = self.tested.len() - 1;
+        let outcome = |at: usize| self.tested[at].as_ref().map(|tested| &tested.outcome);
+        let good = !matches!(outcome(0), Some(Outcome::Same));
+        let bad = !matches!(outcome(last), Some(Outcome::Diverged(_)));
+        [(good, 0), (bad, last)].into_iter().filter(|(unfit, _)| *unfit).map(|(_, at)| at).collect()
+    }
+}
+
 impl Builds {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
@@ -123,10 +134,8 @@ impl<'a> Oracle<'a> {
 
     /// Replays a build, and says whether it could be.
     fn replay(&self, build: &PathBuf) -> Tested {
-        let nothing = |error| Tested {
-            outcome: Outcome::Skipped(sentence(&error)),
-            via: Via::Nothing,
-        };
+        let nothing =
+            |error| Tested { outcome: Outcome::Skipped(sentence(&error)), via: Via::Nothing };
         let component = match Component::load(&self.engine, build) {
             Ok(component) => component,
             Err(error) => return nothing(anyhow!(error)),

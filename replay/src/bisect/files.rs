@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -28,7 +29,8 @@ pub(crate) fn builds(
         paths.extend(expanded(path)?);
     }
     let good = good.map_or(Ok(0), |good| position(&paths, good, "--good"))?;
-    let bad = bad.map_or(Ok(paths.len().saturating_sub(1)), |bad| position(&paths, bad, "--bad"))?;
+    let bad =
+        bad.map_or(Ok(paths.len().saturating_sub(1)), |bad| position(&paths, bad, "--bad"))?;
     if good >= bad {
         let error = match paths.len() {
             0 | 1 => anyhow!("a bisection needs at least two builds, one good and one bad"),
@@ -53,23 +55,25 @@ impl FileBuild {
 pub(crate) fn digest(path: &Path) -> anyhow::Result<Hash> {
     let mut hasher = blake3::Hasher::new();
     let hashed = File::open(path).and_then(|file| hasher.update_reader(file).map(drop));
-    hashed.map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => advised(
-            anyhow!("there is no file {}", path.display()),
-            "check the spelling, or look with ls",
-        ),
-        _ => anyhow!(error).context(format!("cannot read {}", path.display())),
-    })?;
+    hashed.map_err(|error| not_read(error, path))?;
     Ok(Hash(*hasher.finalize().as_bytes()))
+}
+
+fn not_read(error: io::Error, path: &Path) -> anyhow::Error {
+    let shown = path.display();
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            advised(anyhow!("there is no file {shown}"), "check the spelling, or look with ls")
+        }
+        _ => anyhow!(error).context(format!("cannot read {shown}")),
+    }
 }
 
 /// What an argument stands for: a file for itself, a folder for the components in it, and `@FILE`
 /// for what the file lists.
 fn expanded(named: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if let Some(list) = named.to_str().and_then(|text| text.strip_prefix('@')) {
-        let text = fs::read_to_string(list)
-            .with_context(|| format!("cannot read the list of builds {list}"))
-            .map_err(|error| advised(error, "name a text file with one path on each line"))?;
+        let text = fs::read_to_string(list).map_err(|error| not_read(error, Path::new(list)))?;
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         return Ok(lines.map(PathBuf::from).collect());
     }
@@ -155,8 +159,7 @@ mod tests {
         let mut names = ordered;
         names.reverse();
         names.sort_by(|one, other| by_number(one, other));
-        let expected =
-            ["a", "v1", "v1a", "v2", "v09.wasm", "v9.wasm", "v10-rc1", "v10.wasm", "w"];
+        let expected = ["a", "v1", "v1a", "v2", "v09.wasm", "v9.wasm", "v10-rc1", "v10.wasm", "w"];
         assert_eq!(names, expected);
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Report<'a> {
     pub(crate) findings: &'a Findings,
     /// Whether all builds were asked for.
     pub(crate) scans: bool,
+    /// Only what comes before this event counts.
+    pub(crate) until: Option<u64>,
     /// Commands to go on with.
     pub(crate) next: Vec<String>,
 }
@@ -49,10 +51,11 @@ impl Report<'_> {
             }
         }
         if self.scans {
-            lines.extend(self.changes().into_iter().map(|(from, to)| {
-                let (before, after) = (self.outcome_line(from), self.outcome_line(to));
-                format!("  change at {}: from {before} to {after}", self.shown(to))
-            }));
+            lines.extend(
+                self.changes().into_iter().map(|(_, to)| {
+                    format!("  from {} on: {}", self.shown(to), self.outcome_line(to))
+                }),
+            );
         }
         lines.push(format!("  {}", self.counts()));
         for (at, command) in self.next.iter().enumerate() {
@@ -113,7 +116,9 @@ impl Report<'_> {
                 lines.push("  try: another build as the bad end".to_owned());
             }
             _ => {
-                lines.push(format!("{no}: the bad end, {bad}, does what was recorded"));
+                let until = self.until.map(|event| format!(" before event {event}"));
+                let until = until.unwrap_or_default();
+                lines.push(format!("{no}: the bad end, {bad}, does what was recorded{until}"));
                 lines.push("  try: a recording of what goes wrong, or a later build".to_owned());
             }
         }
@@ -170,9 +175,8 @@ impl Report<'_> {
 
     /// Neighbours, but for builds that were skipped, which do not do the same.
     fn changes(&self) -> Vec<(usize, usize)> {
-        let is_told = |(_, tested): &(usize, &Tested)| {
-            !matches!(tested.outcome, Outcome::Skipped(_))
-        };
+        let is_told =
+            |(_, tested): &(usize, &Tested)| !matches!(tested.outcome, Outcome::Skipped(_));
         let told: Vec<_> = self.tested().filter(is_told).collect();
         let changes = told.windows(2).filter(|two| !two[0].1.outcome.is_like(&two[1].1.outcome));
         changes.map(|two| (two[0].0, two[1].0)).collect()
@@ -196,11 +200,11 @@ fn bad_end_told(bad_end: &Summary) -> Vec<String> {
 /// The same for programs.
 #[derive(Serialize)]
 pub(crate) struct BisectJson {
-    pub(crate) schema: &'static str,
-    pub(crate) chain: String,
-    pub(crate) verdict: &'static str,
-    pub(crate) backend: &'static str,
-    pub(crate) until: Option<u64>,
+    schema: &'static str,
+    chain: String,
+    verdict: &'static str,
+    backend: &'static str,
+    until: Option<u64>,
     answer: &'static str,
     /// How many builds there are.
     builds: u64,
@@ -263,13 +267,12 @@ pub(crate) struct Head {
     pub(crate) chain: String,
     pub(crate) verdict: &'static str,
     pub(crate) backend: &'static str,
-    pub(crate) until: Option<u64>,
 }
 
 impl Report<'_> {
     /// For programs.
     pub(crate) fn json(&self, head: Head) -> BisectJson {
-        let Head { schema, chain, verdict, backend, until } = head;
+        let Head { schema, chain, verdict, backend } = head;
         let pair = |(from, to): (usize, usize)| PairJson { from: self.id(from), to: self.id(to) };
         let (answer, border, bad_end, relapses) = match &self.findings.answer {
             Answer::Unfit => ("unfit", None, None, Vec::new()),
@@ -284,7 +287,7 @@ impl Report<'_> {
             chain,
             verdict,
             backend,
-            until,
+            until: self.until,
             answer,
             builds: self.builds.len() as u64,
             first_bad: border.filter(|one| one.is_exact()).map(|one| self.id(one.bad)),

@@ -227,8 +227,7 @@ mod tests {
     fn any_history() -> impl Strategy<Value = Vec<Judgement>> {
         let judgement =
             prop::sample::select(vec![Judgement::Good, Judgement::Bad, Judgement::Unknown]);
-        prop::collection::vec(judgement, 0..60).prop_map(|between| {
-            [vec![Judgement::Good], between, vec![Judgement::Bad]].concat()
-        })
+        prop::collection::vec(judgement, 0..60)
+            .prop_map(|between| [vec![Judgement::Good], between, vec![Judgement::Bad]].concat())
     }
 }

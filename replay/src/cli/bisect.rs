@@ -119,14 +119,14 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
         Ok(ui.status(&format!("testing {}, one of {all} builds", visible(build)))?)
     })?;
     let next = next(args, &builds, &found);
-    let report = Report { builds: &builds, findings: &found, scans: args.scan, next };
+    let report =
+        Report { builds: &builds, findings: &found, scans: args.scan, until: args.until, next };
     if args.json {
         let head = Head {
             schema: SCHEMA,
             chain: shown.to_string(),
             verdict: findings::verdict(verdict),
             backend: Backend::from(args.backend).name(),
-            until: args.until,
         };
         writeln!(ui.out, "{}", json::document(&report.json(head)))?;
     } else {
@@ -165,11 +165,11 @@ fn next(args: &Args, builds: &Builds, found: &Findings) -> Vec<String> {
         options.push_str(" --backend pulley");
     }
     let run = |build: &str| format!("theater-replay run {chain} --component {build}{options}");
-    let last = builds.len() - 1;
     match &found.answer {
         Answer::Unfit => {
-            let ends = [0, last].into_iter().filter_map(|at| component(builds, at));
-            ends.map(|build| run(&build)).collect()
+            let to = args.until.map_or_else(String::new, |event| format!(" --to {event}"));
+            let ends = found.unfit_ends().into_iter().filter_map(|at| component(builds, at));
+            ends.map(|build| format!("{}{to}", run(&build))).collect()
         }
         Answer::Border { border, .. } => {
             let Some(build) = component(builds, border.bad) else { return Vec::new() };
@@ -198,7 +198,9 @@ fn component(builds: &Builds, at: usize) -> Option<String> {
 /// A file for the chain of a build's replay.
 fn out(builds: &Builds, at: usize) -> String {
     let stem = match builds {
-        Builds::Files(files) => files[at].path.file_stem().unwrap_or_default().display().to_string(),
+        Builds::Files(files) => {
+            files[at].path.file_stem().unwrap_or_default().display().to_string()
+        }
         Builds::Commits(commits) => commits.list[at].short.clone(),
     };
     argument(Path::new(&format!("{stem}.chain.cbor")))

@@ -126,10 +126,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
 
 /// The chain, checked. If it is not good, that was said, and how to exit is returned.
 #[allow(clippy::type_complexity, reason = "it is taken apart where it comes from")]
-fn ready(
-    args: &Args,
-    ui: &mut Ui,
-) -> anyhow::Result<Result<(Box<VerifiedChain>, Verdict), Exit>> {
+fn ready(args: &Args, ui: &mut Ui) -> anyhow::Result<Result<(Box<VerifiedChain>, Verdict), Exit>> {
     if args.to == Some(0) {
         return Err(advised(
             anyhow!("--to 0 leaves nothing to replay, because event 0 is the header"),

@@ -36,11 +36,7 @@ impl<'a> Parser<'a> {
         Ok(condition)
     }
 
-    fn expr<T>(
-        &mut self,
-        depth: usize,
-        test: ReadTest<T>,
-    ) -> Result<Condition<T>, ConditionError> {
+    fn expr<T>(&mut self, depth: usize, test: ReadTest<T>) -> Result<Condition<T>, ConditionError> {
         let mut parts = vec![self.term(depth, test)?];
         while self.keyword("or") {
             parts.push(self.term(depth, test)?);
@@ -48,11 +44,7 @@ impl<'a> Parser<'a> {
         Ok(if parts.len() == 1 { parts.remove(0) } else { Condition::Or(parts) })
     }
 
-    fn term<T>(
-        &mut self,
-        depth: usize,
-        test: ReadTest<T>,
-    ) -> Result<Condition<T>, ConditionError> {
+    fn term<T>(&mut self, depth: usize, test: ReadTest<T>) -> Result<Condition<T>, ConditionError> {
         let mut parts = vec![self.factor(depth, test)?];
         while self.keyword("and") {
             parts.push(self.factor(depth, test)?);

@@ -4,12 +4,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
 
+mod bisect;
+mod bisect_commits;
 mod chains;
 mod damage;
 mod diff;
 mod filter;
 mod follow;
 mod fork;
+mod good_if;
 mod keygen;
 mod pack;
 mod process;
@@ -17,6 +20,7 @@ mod prove;
 mod recorded;
 mod recover;
 mod redact;
+mod repository;
 mod run;
 mod scene;
 mod schema;

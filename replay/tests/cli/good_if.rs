@@ -1,0 +1,76 @@
+//! `run --good-if`: verdicts in numbers, and under `git bisect run`.
+
+use expect_test::expect;
+
+use crate::bisect::{BASE, CULPRIT, monotone, stage};
+use crate::repository::{git, git_command, repository};
+
+#[test]
+fn good_and_bad() {
+    let stage = stage(&[BASE, CULPRIT, "garbage", "hello"]);
+    let exit = |build: usize, condition: &str| {
+        let run = format!("run a.cbor --quiet --component builds/v{build}.wasm");
+        stage.run(&format!("{run} --good-if '{condition}'")).status.code().unwrap()
+    };
+    for (build, condition, expected) in [
+        (0, "same", 0),
+        (1, "same", 1),
+        (2, "same", 125),
+        (3, "same", 125),
+        (9, "same", 125),
+        (0, "diverged", 1),
+        (1, "diverged and kind = other-arguments and event = 54", 0),
+        (1, "same-until 54", 0),
+        (1, "same-until 55", 1),
+        (1, "path = args[1] and function ~ blocking-write", 0),
+        (0, "sane", 128),
+    ] {
+        assert_eq!(exit(build, condition), expected, "{condition} of {build}");
+    }
+    // Nothing that is wrong with all builds may look like a bad build.
+    for line in [
+        "run missing.cbor --component builds/v0.wasm --good-if same",
+        "run builds/v0.wasm --component builds/v0.wasm --good-if same",
+        "run a.cbor --good-if same",
+        "run a.cbor --component builds/v0.wasm --good-if=same --no-such-option",
+        "run a.cbor --component builds/v0.wasm --good-if",
+    ] {
+        assert_eq!(stage.run(line).status.code(), Some(128), "{line}");
+    }
+    let run = "run a.cbor --quiet --component builds";
+    stage.check(
+        &format!("{run}/v0.wasm --good-if same"),
+        &expect![[r#""#]],
+    );
+    stage.check(&format!("{run}/v1.wasm --good-if 'same-until 60'"), &expect![[r#""#]]);
+    stage.check(&format!("{run}/v2.wasm --good-if same"), &expect![[r#""#]]);
+    stage.check(
+        &format!("{run}/v3.wasm --good-if same"),
+        &expect![[r#""#]],
+    );
+    stage.check(&format!("{run}/v3.wasm --good-if sane"), &expect![[r#""#]]);
+}
+
+#[test]
+fn under_git_bisect_run() {
+    let stage = stage(&monotone(8, 5));
+    let commits = ["v0", "v1", "v2", "v3", "garbage", "v5", "v6", "v7"];
+    stage.write("builds/garbage.wasm", b"garbage");
+    repository(&stage, &commits);
+    let repo = stage.path("repo");
+    git(&repo, "bisect start c7 c0");
+    let test = format!(
+        "{program} run {stage}/a.cbor --quiet --component {stage}/builds/$(cat which).wasm \
+         --good-if same",
+        program = env!("CARGO_BIN_EXE_theater-replay"),
+        stage = stage.path("").display(),
+    );
+    let mut run = git_command(&repo);
+    run.args(["bisect", "run", "sh", "-c", &test]).env("THEATER_HOME", stage.path("home"));
+    let said = run.output().unwrap();
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    // The fourth build cannot be tested, so it is the fourth or the fifth.
+    let id = |name: &str| git(&repo, &format!("rev-parse {name}"));
+    assert!(said.contains(id("c4").trim()) && said.contains(id("c5").trim()), "{said}");
+    assert!(said.contains("could be any of"), "{said}");
+}
