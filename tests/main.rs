@@ -17,6 +17,7 @@ mod resume;
 
 mod stage;
 
+mod bisect;
 mod guests;
 mod mutants;
 mod no_host;

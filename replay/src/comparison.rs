@@ -7,9 +7,12 @@ use theater_diff::{Comparison, Divergence, Rest, SetupDifference, Stopped, What}
 
 use crate::amount::{count, counted};
 use crate::line::{Naming, Style};
+use crate::locate::SourceArgs;
 use crate::render::Limits;
 use crate::side::Side;
+use crate::source::Located;
 use crate::ui::{Paint, Ui};
+use crate::whence;
 use theater_runtime::escape::{argument, plain};
 
 mod columns;
@@ -25,7 +28,7 @@ const SETUP_CHARS: usize = 32;
 const RUN_SHOWN: u64 = 5;
 
 /// What to show of a comparison.
-pub(crate) struct View {
+pub(crate) struct View<'a> {
     /// How many equal events to show around each difference.
     pub(crate) context: usize,
     /// How many edits to show.
@@ -36,13 +39,16 @@ pub(crate) struct View {
     pub(crate) side_by_side: bool,
     /// How long the alignment was allowed to take.
     pub(crate) deadline: Duration,
+    /// How to show lines of source.
+    pub(crate) source: &'a SourceArgs,
 }
 
 /// Prints a comparison.
 pub(crate) fn print(
     comparison: &Comparison,
     sides: &[Side; 2],
-    view: &View,
+    sources: &[Option<Located>; 2],
+    view: &View<'_>,
     ui: &mut Ui,
 ) -> anyhow::Result<()> {
     let paint = ui.paint();
@@ -65,6 +71,9 @@ pub(crate) fn print(
                 unified(&rows, sides, ui)?;
             }
             writeln!(ui.out)?;
+            for line in source_lines(sources, &names, view, paint) {
+                writeln!(ui.out, "{line}")?;
+            }
         }
     }
     if let Some(rest) = &comparison.rest {
@@ -80,6 +89,35 @@ pub(crate) fn print(
         writeln!(ui.out, "next: {next}")?;
     }
     Ok(())
+}
+
+/// From which lines of source the first difference comes.
+fn source_lines(
+    sources: &[Option<Located>; 2],
+    names: &[String; 2],
+    view: &View<'_>,
+    paint: Paint,
+) -> Vec<String> {
+    let found = |at: usize| sources[at].as_ref().filter(|located| located.place.is_some());
+    match (found(0), found(1)) {
+        (Some(expected), Some(actual)) => {
+            let names = [names[0].as_str(), names[1].as_str()];
+            whence::both(
+                names,
+                &[expected, actual].map(|one| whence::tell(one, view.source, paint)),
+            )
+        }
+        (Some(located), None) | (None, Some(located)) => {
+            let name = &names[usize::from(found(0).is_none())];
+            let told = whence::tell(located, view.source, paint);
+            let lines = told.iter().map(|line| format!("  {line}"));
+            std::iter::once(format!("{name}:")).chain(lines).collect()
+        }
+        (None, None) => {
+            let without = sources.iter().flatten().find_map(|located| located.without.as_ref());
+            without.map(|without| plain(without)).into_iter().collect()
+        }
+    }
 }
 
 fn headline(comparison: &Comparison, names: &[String; 2], paint: Paint) -> String {
@@ -133,7 +171,7 @@ fn gap_notes(first: &Divergence, names: &[String; 2]) -> Vec<String> {
         .collect()
 }
 
-fn rest_lines(rest: &Rest, names: &[String; 2], view: &View) -> Vec<String> {
+fn rest_lines(rest: &Rest, names: &[String; 2], view: &View<'_>) -> Vec<String> {
     let mut lines = vec![format!(
         "from there on: {} equal, {} changed, {} only in {}, {} only in {}",
         count(rest.equal),

@@ -4,6 +4,8 @@ use theater_diff::{Change, Difference, Side, diff_args, diff_results};
 use theater_record::{BlobRef, Event, FunctionId, FunctionType, Outcome, TypeTable, Values};
 use theater_runtime::{Crossing, Frame, Mismatch};
 
+use crate::source::{Located, SourceMap};
+
 /// How a replay differs from its recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DivergenceKind {
@@ -105,6 +107,11 @@ pub struct Divergence {
     pub after: Option<(u64, Crossing)>,
     /// Where in the component it happened, the innermost frame first.
     pub frames: Vec<Frame>,
+    /// Where in its source the component did what it did, once somebody has looked.
+    pub source: Option<Located>,
+    /// Where in its source the recorded build did what was recorded, if that is another build, and
+    /// somebody has looked.
+    pub recorded_source: Option<Located>,
 }
 
 impl Divergence {
@@ -129,6 +136,8 @@ impl Divergence {
             before: mismatch.before,
             after: mismatch.after,
             frames: mismatch.frames,
+            source: None,
+            recorded_source: None,
         }
     }
 
@@ -136,6 +145,12 @@ impl Divergence {
     #[must_use]
     pub fn lacks_export(&self) -> bool {
         self.expected.is_some() && self.actual.is_none()
+    }
+
+    /// Looks up where in its source the component did what it did.
+    pub fn locate(&mut self, map: &SourceMap) {
+        let Some(actual) = &self.actual else { return };
+        self.source = Some(map.locate(&actual.event, actual.function.as_ref(), &self.frames));
     }
 
     /// The function at which the two part: the recorded one, else the one that was called.

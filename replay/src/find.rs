@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use theater_record::Hash;
-use theater_runtime::{Component, Engine, Home, Store, digest, embedded};
+use theater_runtime::{Component, Engine, Home, Store, as_component, digest, embedded};
 use theater_verify::VerifiedChain;
 
 use theater_runtime::complaint::{advised, not_runnable};
@@ -46,13 +46,6 @@ pub(crate) fn component(
     file: Option<&Path>,
     engine: &Engine,
 ) -> anyhow::Result<Found> {
-    let shown = path.display();
-    let Some(wanted) = chain.header().component else {
-        return Err(advised(
-            anyhow!("{shown} names no component, so there is nothing to replay"),
-            "replay a chain that theater run has recorded",
-        ));
-    };
     if let Some(wanted) = file.and_then(named_by_digest) {
         let component = Component::new(engine, stored(&wanted, path)?)
             .with_context(|| format!("cannot use the component {wanted}"))?;
@@ -62,13 +55,34 @@ pub(crate) fn component(
         let component = Component::load(engine, file).map_err(|error| not_runnable(error, file))?;
         return Ok(Found { component, place: Place::File });
     }
-    let (bytes, place) = match embedded(chain)?.filter(|bytes| digest(bytes) == wanted) {
-        Some(bytes) => (bytes, Place::Chain),
-        None => (stored(&wanted, path)?, Place::Store),
-    };
+    let (bytes, place) = recorded(chain, path)?;
     let component =
         Component::new(engine, bytes).context("cannot use the component of the chain")?;
     Ok(Found { component, place })
+}
+
+/// The bytes of the component that a chain was recorded from, inside the chain or in the store.
+pub(crate) fn recorded(chain: &VerifiedChain, path: &Path) -> anyhow::Result<(Vec<u8>, Place)> {
+    let Some(wanted) = chain.header().component else {
+        return Err(advised(
+            anyhow!("{} names no component, so there is nothing to replay", path.display()),
+            "replay a chain that theater run has recorded",
+        ));
+    };
+    Ok(match embedded(chain)?.filter(|bytes| digest(bytes) == wanted) {
+        Some(bytes) => (bytes, Place::Chain),
+        None => (stored(&wanted, path)?, Place::Store),
+    })
+}
+
+/// The bytes of a component that was named by its file, or by its digest in the store.
+pub(crate) fn named(file: &Path, path: &Path) -> anyhow::Result<Vec<u8>> {
+    if let Some(wanted) = named_by_digest(file) {
+        return stored(&wanted, path);
+    }
+    let read = std::fs::read(file);
+    let read = read.with_context(|| format!("cannot read {}", file.display()))?;
+    as_component(read).map_err(|error| not_runnable(error, file))
 }
 
 /// The digest of a component in the store, given where a file could be.

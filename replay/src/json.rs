@@ -8,6 +8,7 @@ use theater_record::{BlobRef, Hash};
 
 use crate::entry::Entry;
 use crate::render::{self, Previews};
+use crate::source::Located;
 use crate::tree::Tree;
 use theater_runtime::escape::is_hidden;
 
@@ -61,6 +62,14 @@ impl Serialize for EntryJson<'_> {
         }
         map.end()
     }
+}
+
+/// An event with the line of source it comes from.
+#[derive(serde::Serialize)]
+pub(crate) struct Sourced<'a> {
+    #[serde(flatten)]
+    pub(crate) event: EntryJson<'a>,
+    pub(crate) source: Located,
 }
 
 /// A value.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use theater_diff::{Chain, Outline, ReadAt};
-use theater_record::{Kind, Reader, Record, Stored};
+use theater_record::{Event, Hash, Kind, Reader, Record, Stored};
 use theater_verify::{Depth, Options, Report, Source, SourceReader, Verdict, verify};
 
 use theater_runtime::complaint::advised;
@@ -26,6 +26,8 @@ pub(crate) struct Side {
     pub(crate) outline: Outline,
     pub(crate) lexicon: Lexicon,
     pub(crate) previews: Previews,
+    /// The component that it was recorded from, if it names one.
+    pub(crate) component: Option<Hash>,
     /// What a check of its links has found.
     pub(crate) report: Report,
 }
@@ -42,11 +44,17 @@ impl Side {
         let mut outline = Outline::default();
         let mut lexicon = Lexicon::default();
         let mut previews = Previews::default();
+        let mut component = None;
         let walked = walk(&*source, false, |step| {
             if let Step::Frame(stored) = step {
                 match &stored {
                     Stored::Record(record) => {
                         learn(&mut lexicon, record);
+                        if record.kind == Kind::Header
+                            && let Ok(Event::Header(header)) = record.event()
+                        {
+                            component = header.component;
+                        }
                         progress.set(record.offset);
                     }
                     Stored::Blob { blob, .. } => previews.add(blob.digest, blob.content),
@@ -58,7 +66,8 @@ impl Side {
             Ok(ControlFlow::Continue(()))
         });
         walked.map_err(|error| not_read(error, path))?;
-        Ok(Side { path: path.to_owned(), source, outline, lexicon, previews, report })
+        let path = path.to_owned();
+        Ok(Side { path, source, outline, lexicon, previews, component, report })
     }
 
     /// How people call it.

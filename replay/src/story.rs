@@ -12,9 +12,12 @@ use crate::divergence::{Divergence, DivergenceKind, path, sides};
 use crate::entry::Lexicon;
 use crate::json::{EntryJson, to_value};
 use crate::line::{Naming, Style};
+use crate::locate::SourceArgs;
 use crate::render::{self, Limits, Previews};
+use crate::source::Located;
 use crate::tree::Tree;
 use crate::ui::Paint;
+use crate::whence;
 use theater_runtime::{params_text, type_text};
 
 /// What is shown of bytes that end where they part.
@@ -24,7 +27,16 @@ const ENDS: &str = "nothing, it ends there";
 const EXCERPT_BYTES: usize = 24;
 
 /// A divergence as text for people, below a headline that says what kind it is.
-pub(crate) fn tell(divergence: &Divergence, paint: Paint) -> String {
+pub(crate) fn tell(divergence: &Divergence, args: &SourceArgs, paint: Paint) -> String {
+    let mut lines = what(divergence, paint);
+    let located = [&divergence.recorded_source, &divergence.source].map(Option::as_ref);
+    let told = located.map(|one| one.map(|one| Told::of(one, args, paint)));
+    lines.extend(sources(["the recorded build", "this build"], told, &divergence.frames));
+    indented(&lines)
+}
+
+/// What differs, and around what, in lines for people.
+pub(crate) fn what(divergence: &Divergence, paint: Paint) -> Vec<String> {
     let mut lines = Vec::new();
     if divergence.is_swapped {
         lines.push("the recorded call comes next: two calls changed places".to_owned());
@@ -40,8 +52,7 @@ pub(crate) fn tell(divergence: &Divergence, paint: Paint) -> String {
         lines.push(format!("  actual    {}", paint.bad(actual)));
     }
     lines.extend(rows(&around(divergence, paint), paint));
-    lines.extend(called_from(&divergence.frames));
-    indented(&lines)
+    lines
 }
 
 /// The lines, two blanks in.
@@ -115,6 +126,38 @@ fn around(divergence: &Divergence, paint: Paint) -> Vec<Row> {
         rows.push((Label::After, Some(*seq), brief(after, paint)));
     }
     rows
+}
+
+/// A place in the source, told in lines.
+pub(crate) struct Told {
+    is_known: bool,
+    lines: Vec<String>,
+}
+
+impl Told {
+    /// Tells of a place.
+    pub(crate) fn of(located: &Located, args: &SourceArgs, paint: Paint) -> Told {
+        Told { is_known: located.place.is_some(), lines: whence::tell(located, args, paint) }
+    }
+}
+
+/// Where in the source it happened, in both builds if two are at hand: in the one that does what was
+/// recorded, and in the one that does not, of which the frames are known in any case.
+pub(crate) fn sources(
+    names: [&str; 2],
+    [recorded, actual]: [Option<Told>; 2],
+    frames: &[Frame],
+) -> Vec<String> {
+    let is_known = actual.as_ref().is_some_and(|actual| actual.is_known);
+    let mut lines = match (recorded.filter(|recorded| recorded.is_known), actual) {
+        (Some(recorded), Some(actual)) => whence::both(names, &[recorded.lines, actual.lines]),
+        (Some(one), None) | (None, Some(one)) => one.lines,
+        (None, None) => Vec::new(),
+    };
+    if !is_known {
+        lines.extend(called_from(frames));
+    }
+    lines
 }
 
 /// More frames than this are only in the JSON.
@@ -229,6 +272,8 @@ pub(crate) struct DivergenceJson {
     actual_value: Option<String>,
     before: Option<NeighbourJson>,
     after: Option<NeighbourJson>,
+    source: Option<Located>,
+    recorded_source: Option<Located>,
     frames: Vec<FrameJson>,
 }
 
@@ -279,6 +324,8 @@ impl DivergenceJson {
             actual_value,
             before: neighbour(&divergence.before),
             after: neighbour(&divergence.after),
+            source: divergence.source.clone(),
+            recorded_source: divergence.recorded_source.clone(),
             frames: divergence.frames.iter().map(frame).collect(),
         }
     }

@@ -33,7 +33,7 @@ pub use home::{Home, HomeError};
 pub use playback::{Ending, PlaybackError, PlaybackOptions, Played, play};
 pub use recording::{Recording, RecordingOptions, RunError};
 pub use store::{Store, StoreError};
-pub use tape::{BlobError, Console, Crossing, Frame, Mismatch, Probe, Stream, TapeError};
+pub use tape::{BlobError, Console, Crossing, Frame, FramesAt, Mismatch, Probe, Stream, TapeError};
 pub use trap::Failure;
 pub use wave::{
     FindError, FunctionPath, Invocation, Position, WaveError, params_text, parse_value, type_text,

@@ -1,5 +1,7 @@
 //! Runs a component against a chain instead of a host.
 
+use std::sync::Arc;
+
 use theater_record::{
     Call, CloseReason, Event, FunctionType, Hash, Kind, Lifecycle, LifecycleState, Outcome,
     ReadError, Recorder,
@@ -11,7 +13,9 @@ use crate::component::Component;
 use crate::engine::{EngineError, Limits, is_same_compiler};
 use crate::membrane::{Actor, Backend, Sandbox};
 use crate::recording::instantiation_failed;
-use crate::tape::{Console, Crossing, Mismatch, Stop, Strictness, Tape, TapeError};
+use crate::tape::{
+    Console, Crossing, Frame, FrameIndex, FramesAt, Mismatch, Stop, Strictness, Tape, TapeError,
+};
 use crate::trap::Failure;
 
 /// How to replay.
@@ -27,6 +31,8 @@ pub struct PlaybackOptions {
     pub out: Option<Recorder>,
     /// Whether to note the fuel at each event. Needs an engine that counts it.
     pub fuel_index: bool,
+    /// At which events to note where in its code the component is.
+    pub frames_at: FramesAt,
 }
 
 /// How a replay ended.
@@ -55,6 +61,9 @@ pub struct Played {
     pub uncompared: u64,
     /// Fuel used, by event, where it was asked for.
     pub fuel: Vec<(u64, u64)>,
+    /// Where in its code the component was, by event, the innermost frame first, where it was asked
+    /// for. Only what happens within its code has frames: calls out, answers, drops, traps.
+    pub frames: Vec<(u64, Arc<[Frame]>)>,
 }
 
 /// Why there is no outcome.
@@ -95,6 +104,7 @@ pub fn play(
     tape.overrides = options.overrides;
     tape.out = options.out;
     tape.fuel_index = options.fuel_index.then(Vec::new);
+    tape.frames = FrameIndex::new(options.frames_at);
     let sandbox = Sandbox::new(component, &limits, tape).map_err(PlaybackError::Engine)?;
     let mut player = Player::new(component, limits, sandbox);
     let ending = player.run()?;
@@ -105,7 +115,8 @@ pub fn play(
         out.close(reason, detail).map_err(TapeError::Out)?;
     }
     let fuel = tape.fuel_index.unwrap_or_default();
-    Ok(Played { ending, seq, head, uncompared: tape.uncompared, fuel })
+    let frames = tape.frames.into_noted();
+    Ok(Played { ending, seq, head, uncompared: tape.uncompared, fuel, frames })
 }
 
 /// A tape for a component, and the limits under which it plays.

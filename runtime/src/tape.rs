@@ -7,6 +7,7 @@
 mod blobs;
 mod console;
 mod cursor;
+mod frames;
 mod mismatch;
 mod names;
 mod probe;
@@ -27,8 +28,9 @@ use crate::trap::Failure;
 pub use blobs::BlobError;
 pub use console::{Console, Stream};
 use cursor::Cursor;
-pub(crate) use mismatch::frames_of;
-pub use mismatch::{Crossing, Frame, Mismatch};
+pub use frames::{Frame, FramesAt};
+pub(crate) use frames::{FrameIndex, frames_of};
+pub use mismatch::{Crossing, Mismatch};
 pub(crate) use names::{find_function, function_of};
 use names::{function_id, without_version};
 pub use probe::Probe;
@@ -114,6 +116,8 @@ pub(crate) struct Tape {
     pub(crate) records_fuel: bool,
     /// Fuel at each event, where it was asked for.
     pub(crate) fuel_index: Option<Vec<(u64, u64)>>,
+    /// Where the component was, at the events for which it was asked.
+    pub(crate) frames: FrameIndex,
 }
 
 impl Tape {
@@ -133,6 +137,7 @@ impl Tape {
             other_compiler: false,
             records_fuel: false,
             fuel_index: None,
+            frames: FrameIndex::default(),
         })
     }
 
@@ -501,7 +506,13 @@ impl Actor<Tape> {
             return if goes_on { Ok(()) } else { Err(backend.give_up()) };
         }
         match backend.compare(definitions, event, interner) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                if is_end {
+                    let (seq, _) = backend.head();
+                    backend.frames.note(seq, || std::mem::take(trapped_at));
+                }
+                Ok(())
+            }
             Err(Stop::Mismatch(_)) if !is_end && backend.is_overdue() => {
                 Err(Failure { code: TrapCode::StackOverflow, detail: String::new() }.into())
             }
@@ -567,6 +578,9 @@ impl Backend for Tape {
             note_frames(cx);
             return guess(&mut cx.data_mut().backend, &call);
         }
+        if cx.data().backend.frames.is_wanted() {
+            index_frames(cx);
+        }
         let tape = &mut cx.data_mut().backend;
         let answered = tape.recorded_answer(call);
         let answered = answered.and_then(|outcome| tape.stop_at_end().map(|()| outcome));
@@ -580,6 +594,9 @@ impl Backend for Tape {
         if cx.data().backend.probing.is_some() {
             note_frames(cx);
             return Ok(());
+        }
+        if cx.data().backend.frames.is_wanted() {
+            index_frames(cx);
         }
         let tape = &mut cx.data_mut().backend;
         tape.stop_at_end().map_err(|stop| {
@@ -598,6 +615,22 @@ fn guess(tape: &mut Tape, call: &Call) -> Result<Outcome> {
         mismatch.probe.guess(call, &name, || tape.cursor.remembered(&name))
     });
     guessed.ok_or_else(|| tape.give_up())
+}
+
+/// Notes where the component is at the event that was just compared, and at the answer to it, if
+/// that was asked for.
+fn index_frames(cx: &mut StoreContextMut<'_, Actor<Tape>>) {
+    let tape = &mut cx.data_mut().backend;
+    let (seq, _) = tape.head();
+    // What is wrong with the answer is said when it is taken.
+    let is_answered = matches!(tape.peek(), Ok(Some(Kind::ImportReturn)));
+    let answer = is_answered.then(|| tape.next_seq());
+    for seq in [Some(seq), answer].into_iter().flatten() {
+        if cx.data().backend.frames.wants(seq) {
+            let frames = frames_of(&wasmtime::WasmBacktrace::force_capture(&mut *cx));
+            cx.data_mut().backend.frames.note(seq, || frames);
+        }
+    }
 }
 
 /// Notes where the component is, if it has just done something else than the recording.

@@ -12,7 +12,7 @@ use theater_record::Hash;
 use theater_runtime::{Backend, ENGINE, Home};
 use theater_verify::VerifiedChain;
 
-use super::outcome::Outcome;
+use super::Kept;
 
 /// What a file holds, and how outcomes come about. A change of either is a new number.
 const VERSION: u32 = 1;
@@ -57,25 +57,25 @@ impl Cache {
     }
 
     /// What the replay of a build came to, if that is known.
-    pub(crate) fn get(&self, build: &Hash) -> Option<Outcome> {
+    pub(crate) fn get(&self, build: &Hash) -> Option<Kept> {
         let content = fs::read_to_string(self.path(build)).ok()?;
-        let (digest, outcome) = content.split_once('\n')?;
-        let is_whole = digest == blake3::hash(outcome.as_bytes()).to_hex().as_str();
-        is_whole.then(|| serde_json::from_str(outcome).ok())?
+        let (digest, kept) = content.split_once('\n')?;
+        let is_whole = digest == blake3::hash(kept.as_bytes()).to_hex().as_str();
+        is_whole.then(|| serde_json::from_str(kept).ok())?
     }
 
     /// Notes what the replay of a build came to.
-    pub(crate) fn put(&self, build: &Hash, outcome: &Outcome) {
+    pub(crate) fn put(&self, build: &Hash, kept: &Kept) {
         // It is but a cache. What cannot be noted is found out again.
-        let _ = self.try_put(build, outcome);
+        let _ = self.try_put(build, kept);
     }
 
-    fn try_put(&self, build: &Hash, outcome: &Outcome) -> std::io::Result<()> {
+    fn try_put(&self, build: &Hash, kept: &Kept) -> std::io::Result<()> {
         fs::create_dir_all(&self.folder)?;
-        let outcome = serde_json::to_string(outcome)?;
+        let kept = serde_json::to_string(kept)?;
         let mut file = tempfile::Builder::new().prefix(".unfinished-").tempfile_in(&self.folder)?;
-        writeln!(file, "{}", blake3::hash(outcome.as_bytes()).to_hex())?;
-        file.write_all(outcome.as_bytes())?;
+        writeln!(file, "{}", blake3::hash(kept.as_bytes()).to_hex())?;
+        file.write_all(kept.as_bytes())?;
         file.persist(self.path(build))?;
         Ok(())
     }
@@ -94,21 +94,31 @@ mod tests {
     use theater_record::Hash;
 
     use super::Cache;
-    use crate::bisect::outcome::{Outcome, Summary};
+    use crate::bisect::Kept;
+    use crate::bisect::origin::{Origin, Spot};
+    use crate::bisect::outcome::{Outcome, Recorded, Summary};
     use crate::divergence::DivergenceKind;
 
     fn cache(folder: &Path, setting: u8) -> Cache {
         Cache { folder: folder.to_owned(), setting: Hash([setting; 32]) }
     }
 
-    fn diverged() -> Outcome {
-        Outcome::Diverged(Summary {
+    fn same() -> Kept {
+        Kept { outcome: Outcome::Same, seen: None }
+    }
+
+    fn diverged() -> Kept {
+        let spot = Spot { function: 7, name: None, offset: Some(100), function_offset: Some(3) };
+        let outcome = Outcome::Diverged(Summary {
             event: 54,
             kind: DivergenceKind::EarlyEnd,
             function: None,
             path: Some("args[0]".to_owned()),
-            told: "told\n".to_owned(),
-        })
+            told: vec!["told\n".to_owned()],
+            origin: Origin { frames: vec![spot.clone()], export: None },
+            recorded: Recorded::Export("a".to_owned(), "b".to_owned()),
+        });
+        Kept { outcome, seen: Some((54, vec![spot])) }
     }
 
     #[test]
@@ -118,9 +128,9 @@ mod tests {
         let (build, other) = (Hash([3; 32]), Hash([4; 32]));
         assert_eq!(cache_1.get(&build), None);
         cache_1.put(&build, &diverged());
-        cache_1.put(&other, &Outcome::Same);
+        cache_1.put(&other, &same());
         assert_eq!(cache_1.get(&build), Some(diverged()));
-        assert_eq!(cache_1.get(&other), Some(Outcome::Same));
+        assert_eq!(cache_1.get(&other), Some(same()));
         // Another recording, another backend, another end.
         assert_eq!(cache(&folder.path().join("new"), 2).get(&build), None);
     }
@@ -147,7 +157,7 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
         let (cache, build) = (cache(&file, 1), Hash([3; 32]));
-        cache.put(&build, &Outcome::Same);
+        cache.put(&build, &same());
         assert_eq!(cache.get(&build), None);
     }
 }

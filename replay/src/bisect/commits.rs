@@ -11,6 +11,8 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, anyhow};
 use theater_runtime::complaint::advised;
 
+use crate::source::Located;
+
 /// The variable that tells a build command where to put the component.
 pub(crate) const VARIABLE: &str = "THEATER_BUILD";
 
@@ -83,17 +85,14 @@ impl Commits {
 
     /// Builds one of the commits. A build that fails is an answer.
     pub(crate) fn build(&self, at: usize) -> anyhow::Result<Built> {
-        let commit = &self.list[at];
-        let tree = self.worktree.tree();
-        let checkout = ["checkout", "--quiet", "--detach", "--force", &commit.id];
-        match run(git(&tree).args(checkout)) {
-            Ok(_) => {}
+        let tree = match self.checked_out(at) {
+            Ok(tree) => tree,
             Err(GitError::NotRun(error)) => return Err(error),
             Err(GitError::Failed(line)) => {
                 return Ok(failed(format!("git cannot check it out{}", quoted(&line))));
             }
-        }
-        let component = self.worktree.folder.join("builds").join(format!("{}.wasm", commit.id));
+        };
+        let component = self.path(at);
         let log_path = self.worktree.folder.join("log");
         let log = File::create(&log_path).context("cannot keep what a build prints")?;
         let err = log.try_clone().context("cannot keep what a build prints")?;
@@ -117,8 +116,35 @@ impl Commits {
 
     /// Where the build of a commit is, if it was built.
     pub(crate) fn built(&self, at: usize) -> Option<PathBuf> {
-        let name = format!("{}.wasm", self.list[at].id);
-        Some(self.worktree.folder.join("builds").join(name)).filter(|path| path.is_file())
+        Some(self.path(at)).filter(|path| path.is_file())
+    }
+
+    /// A folder with the sources of a commit, until the next one is asked for.
+    pub(crate) fn sources(&self, at: usize) -> anyhow::Result<PathBuf> {
+        self.checked_out(at).map_err(GitError::told)
+    }
+
+    /// Leaves the worktree, which is gone when somebody reads it, out of a place in the source.
+    pub(crate) fn shorten(&self, located: &mut Located) {
+        let tree = self.worktree.tree();
+        for place in located.place.iter_mut().chain(&mut located.stack.places) {
+            for path in [&mut place.file, &mut place.directory].into_iter().flatten() {
+                if let Ok(rest) = Path::new(&*path).strip_prefix(&tree) {
+                    *path = rest.display().to_string();
+                }
+            }
+        }
+    }
+
+    fn path(&self, at: usize) -> PathBuf {
+        self.worktree.folder.join("builds").join(format!("{}.wasm", self.list[at].id))
+    }
+
+    /// The worktree, with a commit in it.
+    fn checked_out(&self, at: usize) -> Result<PathBuf, GitError> {
+        let tree = self.worktree.tree();
+        let checkout = ["checkout", "--quiet", "--detach", "--force", &self.list[at].id];
+        run(git(&tree).args(checkout)).map(|_| tree)
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use theater_runtime::escape::plain;
 
+use super::origin::{Origin, Spot, export};
 use super::search::Judgement;
 use crate::divergence::{Divergence, DivergenceKind};
 use crate::story;
@@ -30,8 +31,23 @@ pub(crate) struct Summary {
     pub(crate) function: Option<String>,
     /// The first value that differs, if it is about one.
     pub(crate) path: Option<String>,
-    /// All of it for people, without colours.
-    pub(crate) told: String,
+    /// All of it for people in lines, without colours.
+    pub(crate) told: Vec<String>,
+    /// Where in its code the build did it.
+    pub(crate) origin: Origin,
+    pub(crate) recorded: Recorded,
+}
+
+/// What the recording has where a build parts from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Recorded {
+    /// A call out, or a drop.
+    Call,
+    /// The answer of an export, by interface and name.
+    Export(String, String),
+    /// It ends there.
+    End,
 }
 
 /// An outcome, in the light of what the bad end does.
@@ -58,7 +74,16 @@ impl Outcome {
             kind: divergence.kind,
             function: divergence.function(),
             path: divergence.difference.as_ref().map(|difference| difference.path.to_string()),
-            told: story::tell(divergence, Paint::PLAIN),
+            told: story::what(divergence, Paint::PLAIN),
+            origin: Origin {
+                frames: divergence.frames.iter().map(Spot::of).collect(),
+                export: divergence.actual.as_ref().and_then(export),
+            },
+            recorded: match divergence.expected.as_ref().map(export) {
+                None => Recorded::End,
+                Some(None) => Recorded::Call,
+                Some(Some((interface, name))) => Recorded::Export(interface, name),
+            },
         })
     }
 
@@ -169,7 +194,9 @@ mod tests {
             kind: DivergenceKind::OtherArguments,
             function: Some("a#b".to_owned()),
             path: Some(path.to_owned()),
-            told: String::new(),
+            told: Vec::new(),
+            origin: Origin::default(),
+            recorded: Recorded::Call,
         }
     }
 
@@ -180,7 +207,7 @@ mod tests {
         let diverged = |summary| Outcome::Diverged(summary);
         assert_eq!(standing(Outcome::Same), Standing::Good);
         assert_eq!(standing(Outcome::Skipped(String::new())), Standing::Skipped);
-        let told = Summary { told: "other values".to_owned(), ..bad_end.clone() };
+        let told = Summary { told: vec!["other values".to_owned()], ..bad_end.clone() };
         assert_eq!(standing(diverged(told)), Standing::Bad);
         let others = [
             summary(53, "args[1]"),

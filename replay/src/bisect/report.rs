@@ -1,13 +1,14 @@
-//! What a bisection has found, for people and as JSON.
+//! What a bisection has found, for people.
 
 use std::fmt::Write;
 
-use serde::Serialize;
 use theater_runtime::escape::visible;
 
 use super::outcome::{Outcome, Standing, Summary};
-use super::{Answer, Builds, Findings, Tested, Via};
+use super::{Answer, Builds, Findings, Found, Tested, Via};
 use crate::amount::counted;
+use crate::source::Located;
+use crate::story::{self, Told};
 use crate::ui::Paint;
 
 /// More candidates than this are only in the JSON.
@@ -21,8 +22,30 @@ pub(crate) struct Report<'a> {
     pub(crate) scans: bool,
     /// Only what comes before this event counts.
     pub(crate) until: Option<u64>,
+    /// Where it is in the source, in lines for people.
+    pub(crate) sources: Vec<String>,
     /// Commands to go on with.
     pub(crate) next: Vec<String>,
+}
+
+/// Where the builds at the border are in their source, in lines for people.
+pub(crate) fn sources(
+    builds: &Builds,
+    findings: &Findings,
+    mut tell: impl FnMut(usize, &Located) -> anyhow::Result<Told>,
+) -> anyhow::Result<Vec<String>> {
+    let Answer::Border(found) = &findings.answer else { return Ok(Vec::new()) };
+    let Found { border, sources, .. } = &**found;
+    let names = [border.good, border.bad].map(|at| visible(&builds.shown(at)));
+    let [good, bad] = sources;
+    let good = good.as_ref().map(|located| tell(border.good, located)).transpose()?;
+    let bad = bad.as_ref().map(|located| tell(border.bad, located)).transpose()?;
+    let tested = findings.tested[border.bad].as_ref();
+    let frames = match tested.map(Tested::outcome) {
+        Some(Outcome::Diverged(summary)) => summary.origin.frames(),
+        Some(Outcome::Same | Outcome::Skipped(_)) | None => Vec::new(),
+    };
+    Ok(story::sources([&names[0], &names[1]], [good, bad], &frames))
 }
 
 impl Report<'_> {
@@ -34,11 +57,14 @@ impl Report<'_> {
         }
         match &self.findings.answer {
             Answer::Unfit => lines.extend(self.unfit(paint)),
-            Answer::Border { border, bad_end, relapses } => {
+            Answer::Border(found) => {
+                let Found { border, bad_end, relapses, .. } = &**found;
                 lines.extend(self.candidates(border.good, border.bad, paint));
                 let (event, kind) = (bad_end.event, bad_end.kind.sentence());
                 lines.push(format!("  {} at event {event}: {kind}", paint.bad("diverged")));
-                lines.extend(bad_end_told(bad_end));
+                let told = self.summary(border.bad).map(|summary| &summary.told);
+                lines.extend(told.into_iter().flatten().map(|line| format!("  {}", visible(line))));
+                lines.extend(self.sources.iter().map(|line| format!("  {line}")));
                 lines.push(format!("  the last good build is {}", self.shown(border.good)));
                 lines.extend(relapses.iter().map(|(bad, good)| {
                     let (bad, good) = (self.shown(*bad), self.shown(*good));
@@ -70,7 +96,7 @@ impl Report<'_> {
 
     fn row(&self, at: usize, tested: &Tested, paint: Paint) -> String {
         let build = self.shown(at);
-        let line = tested.outcome.line();
+        let line = tested.outcome().line();
         match self.standing(tested) {
             None => format!("{build}: {line}"),
             Some(Standing::Good) => format!("{}   {build}", paint.good("good")),
@@ -89,7 +115,7 @@ impl Report<'_> {
     fn unfit(&self, paint: Paint) -> Vec<String> {
         let last = self.builds.len() - 1;
         let (good, bad) = (self.shown(0), self.shown(last));
-        let ends = [0, last].map(|at| self.findings.tested[at].as_ref().map(|one| &one.outcome));
+        let ends = [0, last].map(|at| self.findings.tested[at].as_ref().map(Tested::outcome));
         let no = paint.bad("no answer");
         let mut lines = Vec::new();
         match ends {
@@ -144,7 +170,7 @@ impl Report<'_> {
     }
 
     fn counts(&self) -> String {
-        let replays = counted(self.count(Via::Replay), "replay");
+        let replays = counted(self.replays(), "replay");
         let cached = match self.count(Via::Cache) {
             0 => "none".to_owned(),
             cached => cached.to_string(),
@@ -157,183 +183,53 @@ impl Report<'_> {
         format!("{replays} for {all}, {cached} from the cache{twins}")
     }
 
-    fn count(&self, via: Via) -> u64 {
+    /// How many replays were run.
+    pub(super) fn replays(&self) -> u64 {
+        self.count(Via::Replay) + self.findings.more_replays
+    }
+
+    /// How many outcomes come from there.
+    pub(super) fn count(&self, via: Via) -> u64 {
         self.tested().filter(|(_, tested)| tested.via == via).count() as u64
     }
 
-    fn tested(&self) -> impl Iterator<Item = (usize, &Tested)> {
+    /// The builds of which something is known.
+    pub(super) fn tested(&self) -> impl Iterator<Item = (usize, &Tested)> {
         let all = self.findings.tested.iter().enumerate();
         all.filter_map(|(at, tested)| tested.as_ref().map(|tested| (at, tested)))
     }
 
-    fn standing(&self, tested: &Tested) -> Option<Standing> {
+    /// What the outcome of a build means, if there is an answer.
+    pub(super) fn standing(&self, tested: &Tested) -> Option<Standing> {
         match &self.findings.answer {
             Answer::Unfit => None,
-            Answer::Border { bad_end, .. } => Some(tested.outcome.standing(bad_end)),
+            Answer::Border(found) => Some(tested.outcome().standing(&found.bad_end)),
         }
     }
 
     /// Neighbours, but for builds that were skipped, which do not do the same.
-    fn changes(&self) -> Vec<(usize, usize)> {
+    pub(super) fn changes(&self) -> Vec<(usize, usize)> {
         let is_told =
-            |(_, tested): &(usize, &Tested)| !matches!(tested.outcome, Outcome::Skipped(_));
+            |(_, tested): &(usize, &Tested)| !matches!(tested.outcome(), Outcome::Skipped(_));
         let told: Vec<_> = self.tested().filter(is_told).collect();
-        let changes = told.windows(2).filter(|two| !two[0].1.outcome.is_like(&two[1].1.outcome));
+        let changes = told.windows(2).filter(|two| !two[0].1.outcome().is_like(two[1].1.outcome()));
         changes.map(|two| (two[0].0, two[1].0)).collect()
+    }
+
+    /// How a build parts from the recording, if it does.
+    fn summary(&self, at: usize) -> Option<&Summary> {
+        match self.findings.tested[at].as_ref()?.outcome() {
+            Outcome::Diverged(summary) => Some(summary),
+            Outcome::Same | Outcome::Skipped(_) => None,
+        }
     }
 
     fn outcome_line(&self, at: usize) -> String {
         let tested = self.findings.tested[at].as_ref();
-        visible(&tested.expect("a change is between tested builds").outcome.line())
+        visible(&tested.expect("a change is between tested builds").outcome().line())
     }
 
     fn shown(&self, at: usize) -> String {
         visible(&self.builds.shown(at))
-    }
-}
-
-/// What the bad end does, as `run` would tell it.
-fn bad_end_told(bad_end: &Summary) -> Vec<String> {
-    visible(&bad_end.told).lines().map(str::to_owned).collect()
-}
-
-/// The same for programs.
-#[derive(Serialize)]
-pub(crate) struct BisectJson {
-    schema: &'static str,
-    chain: String,
-    verdict: &'static str,
-    backend: &'static str,
-    until: Option<u64>,
-    answer: &'static str,
-    /// How many builds there are.
-    builds: u64,
-    first_bad: Option<String>,
-    last_good: Option<String>,
-    candidates: Vec<String>,
-    divergence: Option<SummaryJson>,
-    tested: Vec<TestedJson>,
-    relapses: Vec<PairJson>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    changes: Option<Vec<PairJson>>,
-    replays: u64,
-    cached: u64,
-    next: Vec<String>,
-}
-
-/// Two builds.
-#[derive(Serialize)]
-struct PairJson {
-    from: String,
-    to: String,
-}
-
-#[derive(Serialize)]
-struct TestedJson {
-    build: String,
-    /// What the commit says of itself.
-    subject: Option<String>,
-    /// Counted from the good end, which is 0.
-    position: u64,
-    outcome: &'static str,
-    standing: Option<&'static str>,
-    via: &'static str,
-    divergence: Option<SummaryJson>,
-    reason: Option<String>,
-}
-
-#[derive(Serialize)]
-struct SummaryJson {
-    event: u64,
-    kind: &'static str,
-    function: Option<String>,
-    path: Option<String>,
-}
-
-impl SummaryJson {
-    fn of(summary: &Summary) -> SummaryJson {
-        SummaryJson {
-            event: summary.event,
-            kind: summary.kind.name(),
-            function: summary.function.clone(),
-            path: summary.path.clone(),
-        }
-    }
-}
-
-/// What the JSON says about the chain and how it was used.
-pub(crate) struct Head {
-    pub(crate) schema: &'static str,
-    pub(crate) chain: String,
-    pub(crate) verdict: &'static str,
-    pub(crate) backend: &'static str,
-}
-
-impl Report<'_> {
-    /// For programs.
-    pub(crate) fn json(&self, head: Head) -> BisectJson {
-        let Head { schema, chain, verdict, backend } = head;
-        let pair = |(from, to): (usize, usize)| PairJson { from: self.id(from), to: self.id(to) };
-        let (answer, border, bad_end, relapses) = match &self.findings.answer {
-            Answer::Unfit => ("unfit", None, None, Vec::new()),
-            Answer::Border { border, bad_end, relapses } => {
-                let answer = if border.is_exact() { "found" } else { "range" };
-                (answer, Some(*border), Some(bad_end), relapses.clone())
-            }
-        };
-        let candidates = border.map_or(0..0, |border| border.good + 1..border.bad + 1);
-        BisectJson {
-            schema,
-            chain,
-            verdict,
-            backend,
-            until: self.until,
-            answer,
-            builds: self.builds.len() as u64,
-            first_bad: border.filter(|one| one.is_exact()).map(|one| self.id(one.bad)),
-            last_good: border.map(|border| self.id(border.good)),
-            candidates: candidates.map(|at| self.id(at)).collect(),
-            divergence: bad_end.map(SummaryJson::of),
-            tested: self.tested().map(|(at, tested)| self.tested_json(at, tested)).collect(),
-            relapses: relapses.into_iter().map(pair).collect(),
-            changes: self.scans.then(|| self.changes().into_iter().map(pair).collect()),
-            replays: self.count(Via::Replay),
-            cached: self.count(Via::Cache),
-            next: self.next.clone(),
-        }
-    }
-
-    fn tested_json(&self, at: usize, tested: &Tested) -> TestedJson {
-        let (outcome, divergence, reason) = match &tested.outcome {
-            Outcome::Same => ("same", None, None),
-            Outcome::Diverged(summary) => ("diverged", Some(SummaryJson::of(summary)), None),
-            Outcome::Skipped(reason) => ("skipped", None, Some(reason.clone())),
-        };
-        TestedJson {
-            build: self.id(at),
-            subject: match self.builds {
-                Builds::Files(_) => None,
-                Builds::Commits(commits) => Some(commits.list[at].subject.clone()),
-            },
-            position: at as u64,
-            outcome,
-            standing: self.standing(tested).map(Standing::name),
-            via: match tested.via {
-                Via::Replay => "replay",
-                Via::Cache => "cache",
-                Via::Twin => "twin",
-                Via::Nothing => "nothing",
-            },
-            divergence,
-            reason,
-        }
-    }
-
-    /// How programs call a build.
-    fn id(&self, at: usize) -> String {
-        match self.builds {
-            Builds::Files(files) => files[at].path.display().to_string(),
-            Builds::Commits(commits) => commits.list[at].id.clone(),
-        }
     }
 }

@@ -11,11 +11,14 @@ use theater_runtime::{Backend, Home, Store, as_component};
 
 use super::run::BackendChoice;
 use crate::bisect::commits::Commits;
-use crate::bisect::report::{Head, Report};
-use crate::bisect::{Answer, Builds, Findings, Oracle, bisect, files};
+use crate::bisect::json::Head;
+use crate::bisect::report::{self, Report};
+use crate::bisect::{Answer, Builds, Findings, Oracle, Request, bisect, files};
 use crate::exit::Exit;
+use crate::locate::SourceArgs;
 use crate::replay::{self, Ready};
-use crate::ui::Ui;
+use crate::story::Told;
+use crate::ui::{Paint, Ui};
 use crate::{findings, json};
 
 const EXAMPLES: &str = "\
@@ -78,6 +81,8 @@ pub(crate) struct Args {
     /// Test all builds, and show every change.
     #[arg(long)]
     scan: bool,
+    #[command(flatten)]
+    source: SourceArgs,
     /// Use the good start of a chain that is damaged or open.
     #[arg(long)]
     prefix: bool,
@@ -115,12 +120,18 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     let oracle = Oracle::new(&chain, args.backend.into(), args.until)
         .with_context(|| format!("{shown} cannot be replayed"))?;
     let all = builds.len();
-    let found = bisect(&builds, &oracle, args.scan, |build| {
+    let request = Request { scans: args.scan, debug_info: &args.source.debug_info };
+    let found = bisect(&builds, &oracle, &request, |build| {
         Ok(ui.status(&format!("testing {}, one of {all} builds", visible(build)))?)
     })?;
-    let next = next(args, &builds, &found);
-    let report =
-        Report { builds: &builds, findings: &found, scans: args.scan, until: args.until, next };
+    let report = Report {
+        builds: &builds,
+        findings: &found,
+        scans: args.scan,
+        until: args.until,
+        sources: sources(args, &builds, &found, ui.paint())?,
+        next: next(args, &builds, &found),
+    };
     if args.json {
         let head = Head {
             schema: SCHEMA,
@@ -136,8 +147,8 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
         write!(ui.out, "{}", report.text(ui.paint()))?;
     }
     Ok(match found.answer {
-        Answer::Border { border, .. } if border.is_exact() => Exit::Fine,
-        Answer::Border { .. } | Answer::Unfit => Exit::Finding,
+        Answer::Border(found) if found.border.is_exact() => Exit::Fine,
+        Answer::Border(_) | Answer::Unfit => Exit::Finding,
     })
 }
 
@@ -154,6 +165,26 @@ fn builds(args: &Args) -> anyhow::Result<Builds> {
     Commits::new(repository, command, &good, &bad).map(Builds::Commits)
 }
 
+/// Where the builds at the border are in their source. Of a commit it is the source that belongs to it.
+fn sources(
+    args: &Args,
+    builds: &Builds,
+    found: &Findings,
+    paint: Paint,
+) -> anyhow::Result<Vec<String>> {
+    if args.json {
+        return Ok(Vec::new());
+    }
+    report::sources(builds, found, |at, located| {
+        let source_root = match builds {
+            Builds::Files(_) => args.source.source_root.clone(),
+            Builds::Commits(commits) => commits.sources(at)?,
+        };
+        let args = SourceArgs { debug_info: Vec::new(), source_root, verbose: args.source.verbose };
+        Ok(Told::of(located, &args, paint))
+    })
+}
+
 /// The commands to type next.
 fn next(args: &Args, builds: &Builds, found: &Findings) -> Vec<String> {
     let chain = argument(&args.chain);
@@ -164,6 +195,9 @@ fn next(args: &Args, builds: &Builds, found: &Findings) -> Vec<String> {
     if Backend::from(args.backend) == Backend::Pulley {
         options.push_str(" --backend pulley");
     }
+    for path in &args.source.debug_info {
+        options.push_str(&format!(" --debug-info {}", argument(path)));
+    }
     let run = |build: &str| format!("theater-replay run {chain} --component {build}{options}");
     match &found.answer {
         Answer::Unfit => {
@@ -171,12 +205,13 @@ fn next(args: &Args, builds: &Builds, found: &Findings) -> Vec<String> {
             let ends = found.unfit_ends().into_iter().filter_map(|at| component(builds, at));
             ends.map(|build| format!("{}{to}", run(&build))).collect()
         }
-        Answer::Border { border, .. } => {
+        Answer::Border(found) => {
+            let border = found.border;
             let Some(build) = component(builds, border.bad) else { return Vec::new() };
-            // The good one is there to be looked at, too.
-            let _ = component(builds, border.good);
+            let good = component(builds, border.good).filter(|_| found.has_good_line());
+            let recorded = good.map_or_else(String::new, |good| format!(" --recorded {good}"));
             let out = out(builds, border.bad);
-            let replay = format!("{} --quiet --out {out}", run(&build));
+            let replay = format!("{}{recorded} --quiet --out {out}", run(&build));
             vec![replay, format!("theater-replay diff {chain} {out}")]
         }
     }

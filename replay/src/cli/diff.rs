@@ -2,15 +2,18 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use theater_diff::{Ignore, Options, compare};
+use theater_diff::{Divergence, Ignore, Options, compare};
 use theater_verify::Verdict;
 
 use crate::comparison::{self, View};
 use crate::exit::Exit;
+use crate::locate::{self, SourceArgs};
 use crate::side::Side;
+use crate::source::Located;
 use crate::ui::Ui;
 use theater_runtime::escape::argument;
 
@@ -32,6 +35,10 @@ Examples:
   theater-replay diff monday.chain.cbor tuesday.chain.cbor --ignore time,random,ids
   theater-replay diff old.chain.cbor new.chain.cbor --first --ignore 'args.headers[*].value'
   theater-replay diff old.chain.cbor new.chain.cbor --json | jq .first.differences
+  theater-replay diff old.chain.cbor new.chain.cbor --debug-info target/wasm32-wasip2/debug
+
+If the components are at hand, the lines of source are shown that the first difference comes from. The
+chains are replayed up to there for it, once; what is found is kept in CHAIN.sources.json.
 
 The JSON is described by replay/schemas/diff-1.json.";
 
@@ -75,6 +82,18 @@ pub(crate) struct Args {
     #[arg(long)]
     shape_only: bool,
 
+    /// The file of the component that A was recorded from, if it is neither in A nor in the store.
+    #[arg(help_heading = "Source lines", long, value_name = "FILE")]
+    component_a: Option<PathBuf>,
+    /// The same for B.
+    #[arg(help_heading = "Source lines", long, value_name = "FILE")]
+    component_b: Option<PathBuf>,
+    /// Do not look for the source lines of the first difference.
+    #[arg(help_heading = "Source lines", long)]
+    no_source: bool,
+    #[command(flatten)]
+    source: SourceArgs,
+
     /// How many seconds to spend on what comes after the first difference.
     #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
     deadline: f64,
@@ -104,8 +123,12 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
         compare(expected.chain(&read_expected), actual.chain(&read_actual), &options)
             .with_context(|| format!("cannot compare {} with {}", expected.name(), actual.name()))?
     };
+    let sources = match &found.first {
+        Some(first) if !args.no_source => sources(args, first, &sides, ui)?,
+        _ => [None, None],
+    };
     if args.json {
-        writeln!(ui.out, "{}", comparison::json::text(&found, &sides)?)?;
+        writeln!(ui.out, "{}", comparison::json::text(&found, &sides, &sources)?)?;
     } else {
         let view = View {
             context: args.context,
@@ -113,14 +136,46 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
             stat: args.stat,
             side_by_side: args.side_by_side,
             deadline: time,
+            source: &args.source,
         };
-        comparison::print(&found, &sides, &view, ui)?;
+        comparison::print(&found, &sides, &sources, &view, ui)?;
     }
     ui.out.flush()?;
     for side in &sides {
         warn(side, ui)?;
     }
     Ok(if found.first.is_none() { Exit::Fine } else { Exit::Finding })
+}
+
+/// The lines of source from which the events come that differ first.
+fn sources(
+    args: &Args,
+    first: &Divergence,
+    sides: &[Side; 2],
+    ui: &Ui,
+) -> anyhow::Result<[Option<Located>; 2]> {
+    let mut sources = [None, None];
+    let components = [&args.component_a, &args.component_b];
+    let events = [&first.expected, &first.actual];
+    for (at, side) in sides.iter().enumerate() {
+        let Some(event) = events[at] else { continue };
+        // Without a component there is nothing to ask, and no need to check the chain for it.
+        if side.component.is_none() {
+            continue;
+        }
+        let component = components[at].as_deref();
+        let range = event.seq..event.seq.saturating_add(1);
+        match locate::in_file(&side.path, component, &args.source.debug_info, range, ui) {
+            Ok(lines) => {
+                let place = lines.places.into_values().next();
+                sources[at] = place.map(Arc::unwrap_or_clone);
+            }
+            // A component that was named has to be there; one that was not may well be gone.
+            Err(error) if component.is_some() => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(sources)
 }
 
 /// Says so if a chain is not what it was when it was recorded: then it proves little about what

@@ -13,8 +13,10 @@ use theater_verify::VerifiedChain;
 
 use crate::divergence::{Divergence, DivergenceKind};
 use crate::exit::Exit;
+use crate::locate::SourceArgs;
 use crate::replay::{self, Ready, Request};
 use crate::set::{self, Assignment};
+use crate::source::SourceMap;
 use crate::story::{self, DivergenceJson, Label};
 use crate::ui::{Paint, Ui};
 use crate::{json, synthetic};
@@ -47,6 +49,8 @@ pub(crate) struct Args {
     /// The component's file; may be another build.
     #[arg(long, value_name = "FILE")]
     component: Option<PathBuf>,
+    #[command(flatten)]
+    source: SourceArgs,
     /// Replay the good start of a chain that is damaged or open.
     #[arg(long)]
     prefix: bool,
@@ -88,12 +92,17 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
         out: recorder,
         ..PlaybackOptions::default()
     };
-    let (_, played) = replay::run(&request, &chain, options, ui)?;
+    let (found, played) = replay::run(&request, &chain, options, ui)?;
     if let Some(file) = file {
         file.keep();
     }
     let divergence = match played.ending {
-        Ending::Diverged(mismatch) => Some(Divergence::of(*mismatch)),
+        Ending::Diverged(mismatch) => {
+            let mut divergence = Divergence::of(*mismatch);
+            let map = SourceMap::of(found.component.bytes(), &args.source.debug_info)?;
+            divergence.locate(&map);
+            Some(divergence)
+        }
         Ending::Same | Ending::Reached | Ending::Unanswered(_) => None,
     };
     report(args, &answer, &instead, played.seq, divergence.as_ref(), ui)
@@ -228,7 +237,7 @@ fn report(
             );
             let end = if ends { "" } else { ", to which the recording has no answer" };
             writeln!(ui.out, "  then, at event {at}, {kind}{end}")?;
-            write!(ui.out, "{}", story::tell(divergence, paint))?;
+            write!(ui.out, "{}", story::tell(divergence, &args.source, paint))?;
         }
     }
     if let Some(out) = &args.out {

@@ -17,6 +17,7 @@ use crate::divergence::{self, Divergence};
 use crate::exit::Exit;
 use crate::find::Found;
 use crate::good_if::GoodIf;
+use crate::locate::{self, SourceArgs};
 use crate::replay::{self, Ready, Request};
 use crate::story::{self, DivergenceJson};
 use crate::ui::Ui;
@@ -67,6 +68,11 @@ pub(crate) struct Args {
     /// compared by what it does.
     #[arg(long, value_name = "FILE")]
     component: Option<PathBuf>,
+    /// The recorded build's file, to show its source line beside that of another build.
+    #[arg(help_heading = "Source lines", long, value_name = "FILE", requires = "component")]
+    recorded: Option<PathBuf>,
+    #[command(flatten)]
+    source: SourceArgs,
     /// Stop before this event.
     #[arg(long, value_name = "EVENT")]
     to: Option<u64>,
@@ -215,12 +221,25 @@ fn report(
     played: Played,
     ui: &mut Ui,
 ) -> anyhow::Result<Option<Divergence>> {
-    let Played { ending, seq: event, head, uncompared, fuel } = played;
+    let Played { ending, seq: event, head, uncompared, fuel, .. } = played;
     let (word, divergence, waits_for) = match ending {
         Ending::Same => ("same", None, None),
         Ending::Reached => ("reached", None, None),
         Ending::Unanswered(call) => ("same", None, divergence::path(&call)),
-        Ending::Diverged(mismatch) => ("diverged", Some(Divergence::of(*mismatch)), None),
+        Ending::Diverged(mismatch) => {
+            let mut divergence = Divergence::of(*mismatch);
+            let recorded = args.recorded.as_deref();
+            let component = &found.component;
+            locate::divergence(
+                &mut divergence,
+                chain,
+                &args.chain,
+                component,
+                recorded,
+                &args.source,
+            )?;
+            ("diverged", Some(divergence), None)
+        }
     };
     let recorded_head = chain.head().hash;
     let outcome = RunJson {
@@ -307,7 +326,7 @@ fn tell(
     notes.extend(outcome.good.map(|good| judge::sentence(good, paint)));
     write!(ui.out, "{}", story::indented(&notes))?;
     if let Some(divergence) = divergence {
-        write!(ui.out, "{}", story::tell(divergence, paint))?;
+        write!(ui.out, "{}", story::tell(divergence, &args.source, paint))?;
         let (path, at) = (argument(&args.chain), divergence.seq);
         let (from, to) = (at.saturating_sub(4), at.saturating_add(4));
         writeln!(ui.out, "  next: theater-replay show {path} --from {from} --to {to}")?;

@@ -15,12 +15,18 @@ use crate::entry::{Entry, Lexicon};
 use crate::exit::Exit;
 use crate::filter::Filter;
 use crate::line::{Naming, Style};
+use crate::locate::{self, Lines, SourceArgs};
 use crate::open::{open, open_growing};
 use crate::render::{Limits, Previews};
+use crate::source::cache::Places;
+use crate::source::{Located, Stack};
 use crate::ui::Ui;
 use crate::walk::{Step, walk};
-use crate::{diag, json};
-use theater_runtime::escape::argument;
+use crate::{diag, json, whence};
+use theater_runtime::escape::{argument, plain};
+
+/// How far below its event a source line is indented.
+const SOURCE_INDENT: usize = 13;
 
 const EXAMPLES: &str = "\
 Reading the output:
@@ -42,6 +48,7 @@ Examples:
   theater-replay show out.chain.cbor --filter 'kind = permission and allowed = false'
   theater-replay show out.chain.cbor --filter 'function ~ open-at and args.path ~ /etc'
   theater-replay show out.chain.cbor --follow
+  theater-replay show out.chain.cbor --source --from 40 --to 60
   theater-replay show out.chain.cbor --jsonl | jq -r .kind | sort | uniq -c
 
 The JSON is described by replay/schemas/show-1.json; --jsonl prints its $defs/event, one per line.";
@@ -84,6 +91,16 @@ pub(crate) struct Args {
     /// Go on while the chain is still being written, until it is closed.
     #[arg(long, conflicts_with = "json")]
     follow: bool,
+
+    /// Say from which line of the guest's source each event comes. What is found is kept beside the
+    /// chain, in CHAIN.sources.json.
+    #[arg(help_heading = "Source lines", long, conflicts_with_all = ["follow", "diag"])]
+    source: bool,
+    /// The component's file, if it is neither in the chain nor in the store.
+    #[arg(help_heading = "Source lines", long, value_name = "FILE", requires = "source")]
+    component: Option<PathBuf>,
+    #[command(flatten)]
+    lines: SourceArgs,
 }
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
@@ -93,6 +110,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
         bail!("--from {} is after --to {to}", args.from);
     }
     let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
+    let lines = args.source.then(|| lines(args, ui)).transpose()?;
     let source = if args.follow { open_growing(&args.chain)? } else { open(&args.chain)? };
     let mut show = Show {
         args,
@@ -105,6 +123,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
         shown: 0,
         damage: Damage::default(),
         closed: false,
+        places: lines.map(|lines| lines.places).unwrap_or_default(),
     };
     if args.json {
         write!(show.ui.out, "{{\"schema\":\"theater-replay/show/1\",\"events\":[")?;
@@ -112,6 +131,18 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     let walked = walk(&*source, args.follow, |step| show.step(step));
     walked.map_err(|error| not_read(error, &args.chain))?;
     show.finish(source.len())
+}
+
+/// The source lines of the events that may be shown. Only for what is good of the chain: the rest was
+/// not done by the component, or not in that order.
+fn lines(args: &Args, ui: &mut Ui) -> anyhow::Result<Lines> {
+    let range = args.from..args.to.map_or(u64::MAX, |to| to.saturating_add(1));
+    let component = args.component.as_deref();
+    let lines = locate::in_file(&args.chain, component, &args.lines.debug_info, range, ui)?;
+    if let Some(without) = &lines.without {
+        writeln!(ui.err, "note: {}", plain(without))?;
+    }
+    Ok(lines)
 }
 
 /// What is known while the walk goes on.
@@ -128,6 +159,8 @@ struct Show<'a> {
     shown: u64,
     damage: Damage,
     closed: bool,
+    /// Source lines, where they were asked for.
+    places: Places,
 }
 
 impl Show<'_> {
@@ -197,7 +230,7 @@ impl Show<'_> {
             return Ok(());
         }
         let line = if self.args.json || self.args.jsonl {
-            json::line(&json::EntryJson(entry, &self.previews))
+            self.json(entry)
         } else if self.args.diag {
             let at = format!("/ {} {}, byte {} /", entry.kind.name(), entry.seq, entry.offset);
             format!("{at} {}", diag::frame(record.frame.body(), self.args.full))
@@ -211,6 +244,7 @@ impl Show<'_> {
             write!(self.ui.out, "{separator}{line}")?;
         } else {
             writeln!(self.ui.out, "{line}")?;
+            self.source(entry, depth)?;
         }
         match entry.kind {
             Kind::ImportCall | Kind::ExportCall => self.open_call = Some(depth),
@@ -218,6 +252,38 @@ impl Show<'_> {
             _ => {}
         }
         self.shown += 1;
+        Ok(())
+    }
+
+    fn json(&self, entry: &Entry) -> String {
+        let event = json::EntryJson(entry, &self.previews);
+        let Some(located) = self.places.get(&entry.seq) else { return json::line(&event) };
+        let mut source = Located::clone(located);
+        if !self.args.lines.verbose {
+            source.stack = Stack::default();
+        }
+        json::line(&json::Sourced { event, source })
+    }
+
+    /// Below an event, the line it comes from. An answer comes from where its call did.
+    fn source(&mut self, entry: &Entry, depth: usize) -> anyhow::Result<()> {
+        let located = self.places.get(&entry.seq);
+        let Some(located) = located.filter(|_| entry.kind != Kind::ImportReturn) else {
+            return Ok(());
+        };
+        if self.args.jsonl {
+            return Ok(());
+        }
+        let paint = self.ui.paint();
+        let lines = match self.args.lines.verbose {
+            true => whence::tell(located, &self.args.lines, paint),
+            false => {
+                whence::brief(located).map(|line| paint.dim(line).to_string()).into_iter().collect()
+            }
+        };
+        for line in lines {
+            writeln!(self.ui.out, "{:indent$}{line}", "", indent = SOURCE_INDENT + 2 * depth)?;
+        }
         Ok(())
     }
 

@@ -13,11 +13,16 @@ use crate::entry::Entry;
 use crate::json::{EntryJson, TreeJson, document};
 use crate::render::Previews;
 use crate::side::Side;
+use crate::source::Located;
 use crate::tree::Tree;
 use theater_runtime::type_text;
 
 /// The whole comparison as one document.
-pub(crate) fn text(comparison: &Comparison, sides: &[Side; 2]) -> anyhow::Result<String> {
+pub(crate) fn text(
+    comparison: &Comparison,
+    sides: &[Side; 2],
+    sources: &[Option<Located>; 2],
+) -> anyhow::Result<String> {
     let setup = comparison.setup.iter().map(|setup| Setup {
         name: &setup.name,
         expected: setup.expected.as_deref(),
@@ -30,7 +35,11 @@ pub(crate) fn text(comparison: &Comparison, sides: &[Side; 2]) -> anyhow::Result
         actual: Chain::of(&sides[1], comparison.ignored[1]),
         setup: setup.collect(),
         equal: comparison.equal,
-        first: comparison.first.as_ref().map(|first| First::of(first, sides)).transpose()?,
+        first: comparison
+            .first
+            .as_ref()
+            .map(|first| First::of(first, sides, sources))
+            .transpose()?,
         rest: comparison.rest.as_ref().map(|rest| RestJson::of(rest, sides)).transpose()?,
         next: next_command(comparison, sides),
     }))
@@ -129,12 +138,18 @@ impl Serialize for Event<'_> {
 struct First<'a> {
     kind: &'static str,
     after_gap: [bool; 2],
+    expected_source: Option<&'a Located>,
+    actual_source: Option<&'a Located>,
     #[serde(flatten)]
     place: Place<'a>,
 }
 
 impl<'a> First<'a> {
-    fn of(first: &'a Divergence, sides: &'a [Side; 2]) -> anyhow::Result<First<'a>> {
+    fn of(
+        first: &'a Divergence,
+        sides: &'a [Side; 2],
+        sources: &'a [Option<Located>; 2],
+    ) -> anyhow::Result<First<'a>> {
         let (kind, differences) = match &first.what {
             What::Values(differences) => ("values", Some(differences)),
             What::Shape => ("shape", None),
@@ -142,7 +157,8 @@ impl<'a> First<'a> {
         };
         let events = [first.expected.as_ref(), first.actual.as_ref()];
         let place = Place::of(events, differences, sides)?;
-        Ok(First { kind, after_gap: first.after_gap, place })
+        let [expected_source, actual_source] = [&sources[0], &sources[1]].map(Option::as_ref);
+        Ok(First { kind, after_gap: first.after_gap, expected_source, actual_source, place })
     }
 }
 

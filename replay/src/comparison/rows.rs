@@ -30,7 +30,7 @@ struct Hunk<'a> {
 pub(super) fn of<'a>(
     comparison: &'a Comparison,
     first: &'a Divergence,
-    view: &View,
+    view: &View<'_>,
     lens: [usize; 2],
 ) -> Vec<Row<'a>> {
     let listed = comparison.rest.as_ref().filter(|rest| !rest.edits.is_empty());

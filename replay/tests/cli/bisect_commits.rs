@@ -32,14 +32,50 @@ fn commits() {
     std::fs::write(repo.join("which"), "changed").unwrap();
     let before = git(&repo, "status --porcelain --branch");
     let build = build_command(&stage);
-    let expected = expect![[r#""#]];
+    let expected = expect![[r#"
+        a.cbor: 11 builds, from 9dfc45d c0 to 4868378 c10
+          good   9dfc45d c0
+          good   9043b7b c2
+          skip   6171ca3 c3: the build failed with exit 3: no luck
+          good   2f612f1 c4
+          bad    01236a8 c5
+          bad    4868378 c10
+        first bad build: 01236a8 c5
+          diverged at event 54: the component passes other arguments
+          the last good build is 2f612f1 c4
+          5 replays for 11 builds, none from the cache
+          next: theater-replay run a.cbor --component HASH --quiet --out 01236a8.chain.cbor
+                theater-replay diff a.cbor 01236a8.chain.cbor
+        --- exit 0
+    "#]];
     let bisected = bisect_commits(&stage, &build, "--good c0 --bad main");
     expected.assert_eq(&brief(&bisected));
     // The builds at the border can still be replayed.
     let said = String::from_utf8(bisected.stdout).unwrap();
     let next = said.split_once("next: theater-replay ").unwrap().1.lines().next().unwrap();
     assert_eq!(stage.run(next).status.code(), Some(1), "{next}");
-    let expected = expect![[r#""#]];
+    let expected = expect![[r#"
+        a.cbor: 11 builds, from 9dfc45d c0 to 4868378 c10
+          good   9dfc45d c0
+          good   06ab012 c1
+          good   9043b7b c2
+          skip   6171ca3 c3: the build failed with exit 3: no luck
+          good   2f612f1 c4
+          bad    01236a8 c5
+          skip   66ae0e8 c6: the build command ended with exit 125
+          skip   30dbd3b c7: the build command made no file $THEATER_BUILD
+          bad    6380a9a c8
+          bad    9c59311 c9
+          bad    4868378 c10
+        first bad build: 01236a8 c5
+          diverged at event 54: the component passes other arguments
+          the last good build is 2f612f1 c4
+          from 01236a8 c5 on: diverged at event 54: other-arguments in wasi:io/streams@0.2.12#[method]output-stream.blocking-write-and-flush, args[1]
+          2 replays for 11 builds, 5 from the cache, 1 the same as another build
+          next: theater-replay run a.cbor --component HASH --quiet --out 01236a8.chain.cbor
+                theater-replay diff a.cbor 01236a8.chain.cbor
+        --- exit 0
+    "#]];
     expected.assert_eq(&brief(&bisect_commits(&stage, &build, "--good c0 --scan")));
     assert_eq!(git(&repo, "status --porcelain --branch"), before);
     assert_eq!(git(&repo, "worktree list --porcelain").matches("worktree ").count(), 1);
@@ -59,9 +95,129 @@ fn commits_beside_the_first_parents_are_left_out() {
     commit(&repo, "v3", "last");
     let build = build_command(&stage);
     let bisect = |rest| brief(&bisect_commits(&stage, &build, rest));
-    expect![[r#""#]]
-    .assert_eq(&bisect("--good c0 --json"));
-    expect![[r#""#]]
+    expect![[r#"
+        {
+          "schema": "theater-replay/bisect/1",
+          "chain": "a.cbor",
+          "verdict": "complete",
+          "backend": "cranelift",
+          "until": null,
+          "answer": "found",
+          "builds": 4,
+          "first_bad": "bc384f2e175d9ca61b2442ad14d84831103e8d6f",
+          "last_good": "06ab01213d7b3eac1cb29ea07c89083f66d3a7c9",
+          "candidates": [
+            "bc384f2e175d9ca61b2442ad14d84831103e8d6f"
+          ],
+          "divergence": {
+            "event": 54,
+            "kind": "other-arguments",
+            "function": "wasi:io/streams@0.2.12#[method]output-stream.blocking-write-and-flush",
+            "path": "args[1]"
+          },
+          "good_source": null,
+          "bad_source": {
+            "place": null,
+            "is": "line",
+            "stack": [
+              {
+                "function": null,
+                "file": null,
+                "directory": null,
+                "line": null,
+                "column": null,
+                "inlined": false,
+                "foreign": "no-line"
+              },
+              {
+                "function": "wasip2::imports::wasi::io::streams::OutputStream::blocking_write_and_flush",
+                "file": null,
+                "directory": null,
+                "line": null,
+                "column": null,
+                "inlined": false,
+                "foreign": "generated"
+              },
+              {
+                "function": "theater:mutants/steps#step",
+                "file": null,
+                "directory": null,
+                "line": null,
+                "column": null,
+                "inlined": false,
+                "foreign": "generated"
+              }
+            ],
+            "without": "no source lines: the component has no debug information; name a build that has, or its folder, with --debug-info"
+          },
+          "tested": [
+            {
+              "build": "9dfc45dbc607f8cae926f72492d9cf026e4576ab",
+              "subject": "c0",
+              "position": 0,
+              "outcome": "same",
+              "standing": "good",
+              "via": "replay",
+              "divergence": null,
+              "reason": null
+            },
+            {
+              "build": "06ab01213d7b3eac1cb29ea07c89083f66d3a7c9",
+              "subject": "c1",
+              "position": 1,
+              "outcome": "same",
+              "standing": "good",
+              "via": "replay",
+              "divergence": null,
+              "reason": null
+            },
+            {
+              "build": "bc384f2e175d9ca61b2442ad14d84831103e8d6f",
+              "subject": "merged",
+              "position": 2,
+              "outcome": "diverged",
+              "standing": "bad",
+              "via": "replay",
+              "divergence": {
+                "event": 54,
+                "kind": "other-arguments",
+                "function": "wasi:io/streams@0.2.12#[method]output-stream.blocking-write-and-flush",
+                "path": "args[1]"
+              },
+              "reason": null
+            },
+            {
+              "build": "a3d5c03248ba28aa257f4e2ae0f38c9b3bfa83e4",
+              "subject": "last",
+              "position": 3,
+              "outcome": "diverged",
+              "standing": "bad",
+              "via": "replay",
+              "divergence": {
+                "event": 54,
+                "kind": "other-arguments",
+                "function": "wasi:io/streams@0.2.12#[method]output-stream.blocking-write-and-flush",
+                "path": "args[1]"
+              },
+              "reason": null
+            }
+          ],
+          "relapses": [],
+          "replays": 4,
+          "cached": 0,
+          "next": [
+            "theater-replay run a.cbor --component HASH --quiet --out bc384f2.chain.cbor",
+            "theater-replay diff a.cbor bc384f2.chain.cbor"
+          ]
+        }
+        --- exit 0
+    "#]].assert_eq(&bisect("--good c0 --json"));
+    expect![[r#"
+        --- messages
+        error: --good s1 is not among the first parents of --bad HEAD
+          try: name one that this lists: git log --first-parent HEAD
+        --- exit 2
+    "#]]
     .assert_eq(&bisect("--good s1"));
 }
 
@@ -71,20 +227,56 @@ fn commits_that_cannot_be_bisected() {
     repository(&stage, &["v0", "exit 1", "v1"]);
     let build = build_command(&stage);
     let bisect = |build: &str, rest: &str| brief(&bisect_commits(&stage, build, rest));
-    expect![[r#""#]]
+    expect![[r#"
+        --- messages
+        error: --good c7 is not a commit of repo
+          try: name a commit, a branch or a tag
+        --- exit 2
+    "#]]
     .assert_eq(&bisect(&build, "--good c7"));
-    expect![[r#""#]]
+    expect![[r#"
+        --- messages
+        error: --bad -x is not a commit of repo
+          try: name a commit, a branch or a tag
+        --- exit 2
+    "#]]
     .assert_eq(&bisect(&build, "--good c0 --bad=-x"));
-    expect![[r#""#]]
+    expect![[r#"
+        --- messages
+        error: --good c2 is not among the first parents of --bad c0
+          try: name one that this lists: git log --first-parent c0
+        --- exit 2
+    "#]]
     .assert_eq(&bisect(&build, "--good c2 --bad c0"));
-    expect![[r#""#]]
+    expect![[r#"
+        --- messages
+        error: the good commit and the bad commit are the same
+          try: name one that this lists: git log --first-parent c0
+        --- exit 2
+    "#]]
     .assert_eq(&bisect(&build, "--good c0 --bad c0"));
-    expect![[r#""#]]
+    expect![[r#"
+        a.cbor: 2 builds, from 9dfc45d c0 to a7e7b16 c1
+          9dfc45d c0: the same
+          a7e7b16 c1: the build failed with exit 1: no luck
+        no answer: the bad end, a7e7b16 c1, cannot be tested
+          try: another build as the bad end
+          1 replay for 2 builds, none from the cache
+        --- exit 1
+    "#]]
     .assert_eq(&bisect(&build, "--good c0 --bad c1"));
     let missing = bisect("no-such-program-here", "--good c0");
     assert!(missing.contains("the build command cannot be run, exit 127"), "{missing}");
     assert!(missing.ends_with("--- exit 2\n"), "{missing}");
-    expect![[r#""#]]
+    expect![[r#"
+        a.cbor: 3 builds, from 9dfc45d c0 to e500c4e c2
+          9dfc45d c0: the build command made no file $THEATER_BUILD
+          e500c4e c2: the build command made no file $THEATER_BUILD
+        no answer: the good end, 9dfc45d c0, cannot be tested
+          try: another build as the good end
+          0 replays for 3 builds, none from the cache
+        --- exit 1
+    "#]]
     .assert_eq(&bisect("true", "--good c0"));
     assert!(!stage.path("repo/.git/worktrees").exists());
 }
@@ -106,4 +298,3 @@ fn the_worktree_goes_away_even_if_the_program_is_killed() {
     }
     panic!("the worktree is still there");
 }
-

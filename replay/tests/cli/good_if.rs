@@ -40,15 +40,63 @@ fn good_and_bad() {
     let run = "run a.cbor --quiet --component builds";
     stage.check(
         &format!("{run}/v0.wasm --good-if same"),
-        &expect![[r#""#]],
+        &expect![[r#"
+        a.cbor: the same, 76 events
+          this is component HASH,
+          another build than HASH, which was recorded
+          head HASH@75, computed from what the component did
+          good: it does what --good-if asks for
+        --- exit 0
+    "#]],
     );
-    stage.check(&format!("{run}/v1.wasm --good-if 'same-until 60'"), &expect![[r#""#]]);
-    stage.check(&format!("{run}/v2.wasm --good-if same"), &expect![[r#""#]]);
+    stage.check(&format!("{run}/v1.wasm --good-if 'same-until 60'"), &expect![[r#"
+        a.cbor: diverged at event 54: the component passes other arguments
+          this is component HASH,
+          another build than HASH, which was recorded
+          bad: it does not do what --good-if asks for
+          in wasi:io/streams@0.2.12#[method]output-stream.blocking-write-and-flush
+          args[1], from byte 7:
+            expected  b"ends\n"
+            actual    b"ENDS\n"
+          before    52  -> wasi:clocks/monotonic-clock@0.2.12 now()
+          expected  54  -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 ends\n")
+          actual        -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 ENDS\n")
+          after     57  <= theater:mutants/steps step: ok([{name: "seconds", value: 1767323045}, {name: "random", value: 6483294338957213699}, {name: "monotonic", value: 2000}, {name: "total", value: 6}])
+          no source lines: the component has no debug information; name a build that has, or its folder, with --debug-info
+          called from:
+            function 1 at OFFSET
+            wasip2::imports::wasi::io::streams::OutputStream::blocking_write_and_flush at OFFSET
+            theater:mutants/steps#step at OFFSET
+          next: theater-replay show a.cbor --from 50 --to 58
+        --- exit 1
+    "#]]);
+    stage.check(&format!("{run}/v2.wasm --good-if same"), &expect![[r#"
+        --- messages
+        error: builds/v2.wasm is not WebAssembly: its first bytes are not a module's or a component's
+          try: build the component first, and name the .wasm file
+        --- exit 125
+    "#]]);
     stage.check(
         &format!("{run}/v3.wasm --good-if same"),
-        &expect![[r#""#]],
+        &expect![[r#"
+        a.cbor: diverged at event 4: the component calls another function
+          this is component HASH,
+          another build than HASH, which was recorded
+          neither good nor bad: it lacks an export that the recording calls
+          expected  4  => theater:mutants/steps step(n: 1)
+          actual       the component does not export that function
+          after     7  -> wasi:clocks/wall-clock@0.2.12 now()
+          next: theater-replay show a.cbor --from 0 --to 8
+        --- exit 125
+    "#]],
     );
-    stage.check(&format!("{run}/v3.wasm --good-if sane"), &expect![[r#""#]]);
+    stage.check(&format!("{run}/v3.wasm --good-if sane"), &expect![[r#"
+        --- messages
+        error: in --good-if: expected same, same-until EVENT, diverged, event, kind, function or path
+          sane
+          ^
+        --- exit 128
+    "#]]);
 }
 
 #[test]

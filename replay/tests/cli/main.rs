@@ -26,6 +26,7 @@ mod scene;
 mod schema;
 mod shop;
 mod show;
+mod source;
 mod stat;
 mod trouble;
 mod verify;

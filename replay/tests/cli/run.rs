@@ -128,24 +128,25 @@ fn other_arguments() {
     diverges(
         "mutant-changed-argument",
         &expect![[r#"
-        a.cbor: diverged at event 54: the component passes other arguments
-          this is component HASH,
-          another build than HASH, which was recorded
-          in wasi:io/streams@0.2.12#[method]output-stream.blocking-write-and-flush
-          args[1], from byte 7:
-            expected  b"ends\n"
-            actual    b"ENDS\n"
-          before    52  -> wasi:clocks/monotonic-clock@0.2.12 now()
-          expected  54  -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 ends\n")
-          actual        -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 ENDS\n")
-          after     57  <= theater:mutants/steps step: ok([{name: "seconds", value: 1767323045}, {name: "random", value: 6483294338957213699}, {name: "monotonic", value: 2000}, {name: "total", value: 6}])
-          called from:
-            function 1 at OFFSET
-            wasip2::imports::wasi::io::streams::OutputStream::blocking_write_and_flush at OFFSET
-            theater:mutants/steps#step at OFFSET
-          next: theater-replay show a.cbor --from 50 --to 58
-        --- exit 1
-    "#]],
+            a.cbor: diverged at event 54: the component passes other arguments
+              this is component HASH,
+              another build than HASH, which was recorded
+              in wasi:io/streams@0.2.12#[method]output-stream.blocking-write-and-flush
+              args[1], from byte 7:
+                expected  b"ends\n"
+                actual    b"ENDS\n"
+              before    52  -> wasi:clocks/monotonic-clock@0.2.12 now()
+              expected  54  -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 ends\n")
+              actual        -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 ENDS\n")
+              after     57  <= theater:mutants/steps step: ok([{name: "seconds", value: 1767323045}, {name: "random", value: 6483294338957213699}, {name: "monotonic", value: 2000}, {name: "total", value: 6}])
+              no source lines: the component has no debug information; name a build that has, or its folder, with --debug-info
+              called from:
+                function 1 at OFFSET
+                wasip2::imports::wasi::io::streams::OutputStream::blocking_write_and_flush at OFFSET
+                theater:mutants/steps#step at OFFSET
+              next: theater-replay show a.cbor --from 50 --to 58
+            --- exit 1
+        "#]],
     );
 }
 
@@ -154,18 +155,19 @@ fn another_function() {
     diverges(
         "mutant-other-callee",
         &expect![[r#"
-        a.cbor: diverged at event 52: the component calls another function
-          this is component HASH,
-          another build than HASH, which was recorded
-          before    50  -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 begins\n")
-          expected  52  -> wasi:clocks/monotonic-clock@0.2.12 now()
-          actual        -> wasi:clocks/monotonic-clock@0.2.12 resolution()
-          after     54  -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 ends\n")
-          called from:
-            theater:mutants/steps#step at OFFSET
-          next: theater-replay show a.cbor --from 48 --to 56
-        --- exit 1
-    "#]],
+            a.cbor: diverged at event 52: the component calls another function
+              this is component HASH,
+              another build than HASH, which was recorded
+              before    50  -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 begins\n")
+              expected  52  -> wasi:clocks/monotonic-clock@0.2.12 now()
+              actual        -> wasi:clocks/monotonic-clock@0.2.12 resolution()
+              after     54  -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 ends\n")
+              no source lines: the component has no debug information; name a build that has, or its folder, with --debug-info
+              called from:
+                theater:mutants/steps#step at OFFSET
+              next: theater-replay show a.cbor --from 48 --to 56
+            --- exit 1
+        "#]],
     );
 }
 
@@ -174,19 +176,20 @@ fn swapped_calls() {
     diverges(
         "mutant-swapped-calls",
         &expect![[r#"
-        a.cbor: diverged at event 44: the component calls another function
-          this is component HASH,
-          another build than HASH, which was recorded
-          the recorded call comes next: two calls changed places
-          before    43  => theater:mutants/steps step(n: 3)
-          expected  44  -> wasi:clocks/wall-clock@0.2.12 now()
-          actual        -> wasi:random/random@0.2.12 get-random-u64()
-          after     46  -> wasi:random/random@0.2.12 get-random-u64()
-          called from:
-            theater:mutants/steps#step at OFFSET
-          next: theater-replay show a.cbor --from 40 --to 48
-        --- exit 1
-    "#]],
+            a.cbor: diverged at event 44: the component calls another function
+              this is component HASH,
+              another build than HASH, which was recorded
+              the recorded call comes next: two calls changed places
+              before    43  => theater:mutants/steps step(n: 3)
+              expected  44  -> wasi:clocks/wall-clock@0.2.12 now()
+              actual        -> wasi:random/random@0.2.12 get-random-u64()
+              after     46  -> wasi:random/random@0.2.12 get-random-u64()
+              no source lines: the component has no debug information; name a build that has, or its folder, with --debug-info
+              called from:
+                theater:mutants/steps#step at OFFSET
+              next: theater-replay show a.cbor --from 40 --to 48
+            --- exit 1
+        "#]],
     );
 }
 
@@ -195,18 +198,19 @@ fn an_extra_call() {
     diverges(
         "mutant-extra-call",
         &expect![[r#"
-        a.cbor: diverged at event 52: the component makes a call that was not recorded
-          this is component HASH,
-          another build than HASH, which was recorded
-          before    50  -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 begins\n")
-          expected  52  -> wasi:clocks/monotonic-clock@0.2.12 now()
-          actual        -> wasi:random/random@0.2.12 get-random-u64()
-          after     54  -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 ends\n")
-          called from:
-            theater:mutants/steps#step at OFFSET
-          next: theater-replay show a.cbor --from 48 --to 56
-        --- exit 1
-    "#]],
+            a.cbor: diverged at event 52: the component makes a call that was not recorded
+              this is component HASH,
+              another build than HASH, which was recorded
+              before    50  -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 begins\n")
+              expected  52  -> wasi:clocks/monotonic-clock@0.2.12 now()
+              actual        -> wasi:random/random@0.2.12 get-random-u64()
+              after     54  -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 ends\n")
+              no source lines: the component has no debug information; name a build that has, or its folder, with --debug-info
+              called from:
+                theater:mutants/steps#step at OFFSET
+              next: theater-replay show a.cbor --from 48 --to 56
+            --- exit 1
+        "#]],
     );
 }
 
@@ -215,20 +219,21 @@ fn a_missing_call() {
     diverges(
         "mutant-missing-call",
         &expect![[r#"
-        a.cbor: diverged at event 52: the component leaves out a recorded call
-          this is component HASH,
-          another build than HASH, which was recorded
-          before    50  -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 begins\n")
-          expected  52  -> wasi:clocks/monotonic-clock@0.2.12 now()
-          actual        -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 ends\n")
-          after     54  -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 ends\n")
-          called from:
-            function 1 at OFFSET
-            wasip2::imports::wasi::io::streams::OutputStream::blocking_write_and_flush at OFFSET
-            theater:mutants/steps#step at OFFSET
-          next: theater-replay show a.cbor --from 48 --to 56
-        --- exit 1
-    "#]],
+            a.cbor: diverged at event 52: the component leaves out a recorded call
+              this is component HASH,
+              another build than HASH, which was recorded
+              before    50  -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 begins\n")
+              expected  52  -> wasi:clocks/monotonic-clock@0.2.12 now()
+              actual        -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 ends\n")
+              after     54  -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 ends\n")
+              no source lines: the component has no debug information; name a build that has, or its folder, with --debug-info
+              called from:
+                function 1 at OFFSET
+                wasip2::imports::wasi::io::streams::OutputStream::blocking_write_and_flush at OFFSET
+                theater:mutants/steps#step at OFFSET
+              next: theater-replay show a.cbor --from 48 --to 56
+            --- exit 1
+        "#]],
     );
 }
 
@@ -237,20 +242,21 @@ fn another_return() {
     diverges(
         "mutant-other-result",
         &expect![[r#"
-        a.cbor: diverged at event 57: the component returns another value
-          this is component HASH,
-          another build than HASH, which was recorded
-          in theater:mutants/steps#step
-          result.ok[3].value:
-            expected  6
-            actual    7
-          before    54  -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 ends\n")
-          expected  57  <= theater:mutants/steps step: ok([{name: "seconds", value: 1767323045}, {name: "random", value: 6483294338957213699}, {name: "monotonic", value: 2000}, {name: "total", value: 6}])
-          actual        <= theater:mutants/steps step: ok([{name: "seconds", value: 1767323045}, {name: "random", value: 6483294338957213699}, {name: "monotonic", value: 2000}, {name: "total", value: 7}])
-          after     58  => theater:mutants/steps step(n: 4)
-          next: theater-replay show a.cbor --from 53 --to 61
-        --- exit 1
-    "#]],
+            a.cbor: diverged at event 57: the component returns another value
+              this is component HASH,
+              another build than HASH, which was recorded
+              in theater:mutants/steps#step
+              result.ok[3].value:
+                expected  6
+                actual    7
+              before    54  -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#3, contents: b"step 3 ends\n")
+              expected  57  <= theater:mutants/steps step: ok([{name: "seconds", value: 1767323045}, {name: "random", value: 6483294338957213699}, {name: "monotonic", value: 2000}, {name: "total", value: 6}])
+              actual        <= theater:mutants/steps step: ok([{name: "seconds", value: 1767323045}, {name: "random", value: 6483294338957213699}, {name: "monotonic", value: 2000}, {name: "total", value: 7}])
+              after     58  => theater:mutants/steps step(n: 4)
+              no source lines: the component has no debug information; name a build that has, or its folder, with --debug-info
+              next: theater-replay show a.cbor --from 53 --to 61
+            --- exit 1
+        "#]],
     );
 }
 
@@ -413,6 +419,7 @@ fn definitions_that_lie() {
           expected  5  get-arguments() -> u32
           actual       get-arguments() -> list<string>
           after     9  -> wasi:cli/stdout@0.2.6 get-stdout()
+          no source lines: the component has no debug information; name a build that has, or its folder, with --debug-info
           called from:
             function 0 at OFFSET
             hello::main at OFFSET
@@ -435,11 +442,14 @@ fn an_answer_to_another_call_is_none() {
         }
     };
     stage.write("b.cbor", &retold(&stage.read("a.cbor"), |_| {}, lie));
-    stage.check("run b.cbor --component hello.wasm", &expect![[r#"
+    stage.check(
+        "run b.cbor --component hello.wasm",
+        &expect![[r#"
         --- messages
         error: b.cbor cannot be replayed: event 6 (import-return) cannot come here
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -460,12 +470,15 @@ fn names_that_nothing_uses_are_refused() {
         _ => {}
     };
     stage.write("b.cbor", &retold(&stage.read("a.cbor"), |_| {}, lie));
-    stage.check("run b.cbor --component hello.wasm", &expect![[r#"
+    stage.check(
+        "run b.cbor --component hello.wasm",
+        &expect![[r#"
         hello, world
         --- messages
         error: b.cbor cannot be replayed: event 29 (function) cannot come here
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -150,6 +150,21 @@ fn run_conforms() {
     run("cut.cbor --prefix --component mutant-base.wasm");
     run("a.cbor --component mutant-base.wasm --good-if same");
     run("a.cbor --component mutant-changed-argument.wasm --good-if same");
+    let twins = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/twins");
+    let recorded = "--recorded mutant-base.wasm";
+    let other = "a.cbor --component mutant-changed-argument.wasm";
+    run(&format!("{other} {recorded} --debug-info '{twins}'"));
+}
+
+#[test]
+fn source_lines_conform() {
+    let twins = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/twins");
+    let show = |rest: &str| {
+        let lines = format!("--source --component mutant-base.wasm --debug-info '{twins}'");
+        replay_conforms(&format!("show a.cbor --json {lines} {rest}"), SHOW);
+    };
+    show("");
+    show("--verbose");
 }
 
 #[test]
@@ -161,6 +176,9 @@ fn bisect_conforms() {
     {
         stage_conforms(&stage, &format!("bisect a.cbor builds --json {options}"), BISECT);
     }
+    let twins = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/twins");
+    let lines = format!("bisect a.cbor builds --json --debug-info '{twins}'");
+    stage_conforms(&stage, &lines, BISECT);
     let whole = stage.read("a.cbor");
     stage.write("cut.cbor", &whole[..frame_of(&whole, 11).start + 7]);
     stage_conforms(&stage, "bisect cut.cbor builds --json", BISECT);

@@ -2,6 +2,7 @@
 
 use theater_record::{Event, FunctionType, TypeTable};
 
+use super::frames::Frame;
 use super::probe::Probe;
 
 /// A crossing with the names that belong to it.
@@ -35,27 +36,4 @@ pub struct Mismatch {
     /// Where in the component it happened: function index and offset within its module, the
     /// innermost frame first.
     pub frames: Vec<Frame>,
-}
-
-/// A place in the component's code.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
-    /// The function's index in its core module.
-    pub function: u32,
-    /// Its name, if the module has names.
-    pub name: Option<String>,
-    /// The offset of the instruction in the component's file.
-    pub offset: Option<usize>,
-    /// The offset within the function's body.
-    pub function_offset: Option<usize>,
-}
-
-pub(crate) fn frames_of(backtrace: &wasmtime::WasmBacktrace) -> Vec<Frame> {
-    let frame = |info: &wasmtime::FrameInfo| Frame {
-        function: info.func_index(),
-        name: info.func_name().map(str::to_owned),
-        offset: info.module_offset(),
-        function_offset: info.func_offset(),
-    };
-    backtrace.frames().iter().map(frame).collect()
 }
