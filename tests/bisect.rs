@@ -62,8 +62,7 @@ impl History {
     }
 
     fn said(&self, options: &[&str]) -> Said {
-        let [chain, builds] =
-            ["base.chain", "builds"].map(|name| self.folder.path().join(name));
+        let [chain, builds] = ["base.chain", "builds"].map(|name| self.folder.path().join(name));
         let command = ["theater-replay", "bisect", chain.to_str().unwrap(), "--json"];
         let rest = [&[builds.to_str().unwrap()], options].concat();
         run(&self.folder.path().join("home"), &[&command[..], &rest].concat())

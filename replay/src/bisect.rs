@@ -6,48 +6,36 @@
 //! would have done later. One that does something else after that is good, because it did what was
 //! recorded where the bad end does not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use serde::{Deserialize, Serialize};
 use theater_record::Hash;
-use theater_runtime::complaint::{advised, sentence};
-use theater_runtime::{Backend, Component, Ending, Engine, FramesAt, Home, PlaybackOptions, play};
-use theater_verify::VerifiedChain;
+use theater_runtime::complaint::advised;
 
-use crate::divergence::Divergence;
 use crate::source::Located;
 
 mod cache;
 pub(crate) mod commits;
 pub(crate) mod files;
 pub(crate) mod json;
+mod oracle;
 mod origin;
 mod outcome;
 pub(crate) mod report;
 mod search;
 
-use cache::Cache;
 use commits::{Built, Commits, Failed};
 use files::FileBuild;
+pub(crate) use oracle::Oracle;
 use origin::{Origin, Spot};
-use outcome::{Outcome, Recorded, Summary};
+use outcome::{Kept, Outcome, Recorded, Summary};
 use search::{Border, Search};
 
 /// The builds, from the good end to the bad one.
 pub(crate) enum Builds {
     Files(Vec<FileBuild>),
     Commits(Commits),
-}
-
-/// The recording, and how builds are held against it.
-pub(crate) struct Oracle<'a> {
-    chain: &'a VerifiedChain,
-    engine: Engine,
-    /// Only what comes before this event counts.
-    until: Option<u64>,
-    cache: Option<Cache>,
 }
 
 /// Where an outcome comes from.
@@ -61,14 +49,6 @@ pub(crate) enum Via {
     Twin,
     /// There was nothing that could be replayed.
     Nothing,
-}
-
-/// What is known of one build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Kept {
-    outcome: Outcome,
-    /// An event, and where in its code the build was there, if that was noted.
-    seen: Option<(u64, Vec<Spot>)>,
 }
 
 /// What came out for one build.
@@ -165,49 +145,6 @@ impl Builds {
     }
 }
 
-impl<'a> Oracle<'a> {
-    /// Makes ready to hold builds against a chain.
-    pub(crate) fn new(
-        chain: &'a VerifiedChain,
-        backend: Backend,
-        until: Option<u64>,
-    ) -> anyhow::Result<Oracle<'a>> {
-        let compiled = Home::find().ok().map(|home| home.cache());
-        let settings = &chain.header().settings;
-        let engine = Engine::for_replay(backend, settings, false, compiled.as_deref())?;
-        let cache = Cache::open(chain, backend, until);
-        Ok(Oracle { chain, engine, until, cache })
-    }
-
-    /// Replays a build, up to some event if need be, and notes where in its code it is at another.
-    fn replay(&self, build: &Path, until: Option<u64>, at: Option<u64>) -> Tested {
-        let component = match Component::load(&self.engine, build) {
-            Ok(component) => component,
-            Err(error) => return Tested::skipped(sentence(&anyhow!(error))),
-        };
-        let frames_at = FramesAt::Events(BTreeSet::from_iter(at));
-        let options = PlaybackOptions { until, frames_at, ..PlaybackOptions::default() };
-        let played = match self.engine.on_stack(|| play(&component, self.chain, options)) {
-            Ok(played) => played,
-            Err(error) => return Tested::skipped(sentence(&anyhow!(error))),
-        };
-        let outcome = match played.ending {
-            Ending::Same | Ending::Reached | Ending::Unanswered(_) => Outcome::Same,
-            Ending::Diverged(mismatch) => match Divergence::of(*mismatch) {
-                divergence if divergence.lacks_export() => Outcome::Skipped(format!(
-                    "it does not export {}, which event {} calls",
-                    divergence.function().unwrap_or_default(),
-                    divergence.seq
-                )),
-                divergence => Outcome::diverged(&divergence),
-            },
-        };
-        let noted = played.frames.first();
-        let seen = noted.map(|(seq, frames)| (*seq, frames.iter().map(Spot::of).collect()));
-        Tested { kept: Kept { outcome, seen }, via: Via::Replay }
-    }
-}
-
 /// A bisection while it runs.
 struct Bisection<'a> {
     builds: &'a Builds,
@@ -273,7 +210,7 @@ pub(crate) fn bisect(
         bisection.test(next)?;
     }
     let (border, relapses) = (search.border(), search.relapses());
-    let sources = bisection.sources(border, &bad_end, request.debug_info)?;
+    let sources = bisection.sources(border, &bad_end, request.debug_info);
     let answer = Answer::Border(Box::new(Found { border, bad_end, sources, relapses }));
     let Bisection { tested, more_replays, .. } = bisection;
     Ok(Findings { answer, tested, more_replays })
@@ -349,14 +286,14 @@ impl Bisection<'_> {
         border: Border,
         bad_end: &Summary,
         debug_info: &[PathBuf],
-    ) -> anyhow::Result<[Option<Located>; 2]> {
+    ) -> [Option<Located>; 2] {
         let mut sources = [None, None];
-        if let Some(map) = origin::source_map(self.builds, border.bad, debug_info)?
+        if let Some(map) = origin::source_map(self.builds, border.bad, debug_info)
             && let Outcome::Diverged(summary) = self.outcome(border.bad)
         {
             sources[1] = Some(summary.origin.locate(&map));
         }
-        if let Some(map) = origin::source_map(self.builds, border.good, debug_info)?
+        if let Some(map) = origin::source_map(self.builds, border.good, debug_info)
             && map.has_lines()
         {
             let origin = match bad_end.recorded.clone() {
@@ -374,7 +311,7 @@ impl Bisection<'_> {
         if let Builds::Commits(commits) = self.builds {
             sources.iter_mut().flatten().for_each(|located| commits.shorten(located));
         }
-        Ok(sources)
+        sources
     }
 
     /// Where in its code a build is at an event. If that was not noted when it was tested, another time

@@ -139,6 +139,8 @@ mod tests {
             before: None,
             after: None,
             frames: Vec::new(),
+            source: None,
+            recorded_source: None,
         }
     }
 

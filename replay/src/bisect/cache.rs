@@ -12,7 +12,7 @@ use theater_record::Hash;
 use theater_runtime::{Backend, ENGINE, Home};
 use theater_verify::VerifiedChain;
 
-use super::Kept;
+use super::outcome::Kept;
 
 /// What a file holds, and how outcomes come about. A change of either is a new number.
 const VERSION: u32 = 1;
@@ -94,9 +94,8 @@ mod tests {
     use theater_record::Hash;
 
     use super::Cache;
-    use crate::bisect::Kept;
     use crate::bisect::origin::{Origin, Spot};
-    use crate::bisect::outcome::{Outcome, Recorded, Summary};
+    use crate::bisect::outcome::{Kept, Outcome, Recorded, Summary};
     use crate::divergence::DivergenceKind;
 
     fn cache(folder: &Path, setting: u8) -> Cache {

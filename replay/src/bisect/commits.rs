@@ -120,8 +120,8 @@ impl Commits {
     }
 
     /// A folder with the sources of a commit, until the next one is asked for.
-    pub(crate) fn sources(&self, at: usize) -> anyhow::Result<PathBuf> {
-        self.checked_out(at).map_err(GitError::told)
+    pub(crate) fn sources(&self, at: usize) -> Option<PathBuf> {
+        self.checked_out(at).ok()
     }
 
     /// Leaves the worktree, which is gone when somebody reads it, out of a place in the source.

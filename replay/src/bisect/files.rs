@@ -59,7 +59,8 @@ pub(crate) fn digest(path: &Path) -> anyhow::Result<Hash> {
     Ok(Hash(*hasher.finalize().as_bytes()))
 }
 
-fn not_read(error: io::Error, path: &Path) -> anyhow::Error {
+/// Why a file cannot be read.
+pub(crate) fn not_read(error: io::Error, path: &Path) -> anyhow::Error {
     let shown = path.display();
     match error.kind() {
         io::ErrorKind::NotFound => {

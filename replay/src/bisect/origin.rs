@@ -60,14 +60,8 @@ pub(crate) fn export(crossing: &Crossing) -> Option<(String, String)> {
     is_export.then(|| (function.interface.clone(), function.name.clone()))
 }
 
-/// What describes the source of a build, if there is anything.
-pub(crate) fn source_map(
-    builds: &Builds,
-    at: usize,
-    debug_info: &[PathBuf],
-) -> anyhow::Result<Option<SourceMap>> {
-    let Some(file) = builds.file(at) else { return Ok(None) };
-    // It was replayed, so it is a component; if it has changed since, there is nothing to say.
-    let component = std::fs::read(file).ok().and_then(|bytes| as_component(bytes).ok());
-    Ok(component.map(|component| SourceMap::of(&component, debug_info)).transpose()?)
+/// What describes the source of a build. What was found out does not fail for want of that.
+pub(crate) fn source_map(builds: &Builds, at: usize, debug_info: &[PathBuf]) -> Option<SourceMap> {
+    let component = as_component(std::fs::read(builds.file(at)?).ok()?).ok()?;
+    SourceMap::of(&component, debug_info).ok()
 }

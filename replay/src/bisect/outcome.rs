@@ -21,6 +21,14 @@ pub(crate) enum Outcome {
     Skipped(String),
 }
 
+/// What is known of one build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    pub(crate) outcome: Outcome,
+    /// An event, and where in its code the build was there, if that was noted.
+    pub(crate) seen: Option<(u64, Vec<Spot>)>,
+}
+
 /// A divergence, as far as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Summary {
@@ -185,7 +193,7 @@ mod kind_by_name {
 
 #[cfg(test)]
 mod tests {
-    use super::{Outcome, Standing, Summary};
+    use super::{Origin, Outcome, Recorded, Standing, Summary};
     use crate::divergence::DivergenceKind;
 
     fn summary(event: u64, path: &str) -> Summary {

@@ -32,20 +32,20 @@ pub(crate) struct Report<'a> {
 pub(crate) fn sources(
     builds: &Builds,
     findings: &Findings,
-    mut tell: impl FnMut(usize, &Located) -> anyhow::Result<Told>,
-) -> anyhow::Result<Vec<String>> {
-    let Answer::Border(found) = &findings.answer else { return Ok(Vec::new()) };
+    tell: impl Fn(usize, &Located) -> Told,
+) -> Vec<String> {
+    let Answer::Border(found) = &findings.answer else { return Vec::new() };
     let Found { border, sources, .. } = &**found;
     let names = [border.good, border.bad].map(|at| visible(&builds.shown(at)));
     let [good, bad] = sources;
-    let good = good.as_ref().map(|located| tell(border.good, located)).transpose()?;
-    let bad = bad.as_ref().map(|located| tell(border.bad, located)).transpose()?;
+    let good = good.as_ref().map(|located| tell(border.good, located));
+    let bad = bad.as_ref().map(|located| tell(border.bad, located));
     let tested = findings.tested[border.bad].as_ref();
     let frames = match tested.map(Tested::outcome) {
         Some(Outcome::Diverged(summary)) => summary.origin.frames(),
         Some(Outcome::Same | Outcome::Skipped(_)) | None => Vec::new(),
     };
-    Ok(story::sources([&names[0], &names[1]], [good, bad], &frames))
+    story::sources([&names[0], &names[1]], [good, bad], &frames)
 }
 
 impl Report<'_> {

@@ -103,6 +103,10 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
             "name the event before which to stop",
         ));
     }
+    // A mistake in here should not come out after everything was built and replayed.
+    for path in &args.source.debug_info {
+        fs::metadata(path).map_err(|error| files::not_read(error, path))?;
+    }
     let (chain, verdict) = match replay::check(&args.chain, args.prefix, ui)? {
         Ready::Good(chain, verdict) => (chain, verdict),
         Ready::NotGood(report) => {
@@ -129,7 +133,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
         findings: &found,
         scans: args.scan,
         until: args.until,
-        sources: sources(args, &builds, &found, ui.paint())?,
+        sources: sources(args, &builds, &found, ui.paint()),
         next: next(args, &builds, &found),
     };
     if args.json {
@@ -166,22 +170,17 @@ fn builds(args: &Args) -> anyhow::Result<Builds> {
 }
 
 /// Where the builds at the border are in their source. Of a commit it is the source that belongs to it.
-fn sources(
-    args: &Args,
-    builds: &Builds,
-    found: &Findings,
-    paint: Paint,
-) -> anyhow::Result<Vec<String>> {
+fn sources(args: &Args, builds: &Builds, found: &Findings, paint: Paint) -> Vec<String> {
     if args.json {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     report::sources(builds, found, |at, located| {
         let source_root = match builds {
             Builds::Files(_) => args.source.source_root.clone(),
-            Builds::Commits(commits) => commits.sources(at)?,
+            Builds::Commits(commits) => commits.sources(at).unwrap_or_default(),
         };
         let args = SourceArgs { debug_info: Vec::new(), source_root, verbose: args.source.verbose };
-        Ok(Told::of(located, &args, paint))
+        Told::of(located, &args, paint)
     })
 }
 

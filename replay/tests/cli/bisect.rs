@@ -5,7 +5,7 @@ use std::process::Output;
 use expect_test::{Expect, expect};
 
 use crate::recorded::{Stage, component, transcript};
-use crate::scene::frame_of;
+use crate::scene::{frame_of, open};
 
 pub(crate) const BASE: &str = "mutant-base";
 pub(crate) const CULPRIT: &str = "mutant-changed-argument";
@@ -308,9 +308,15 @@ fn a_difference_that_went_away() {
     );
 }
 
+/// A stage for ends that do not fit: a bad build, two good ones, a bad one, one that parts later, and
+/// no build at all.
+fn stage_of_ends() -> Stage {
+    stage(&[CULPRIT, BASE, BASE, CULPRIT, "mutant-other-result", "text"])
+}
+
 #[test]
-fn ends_that_are_not_what_they_should_be() {
-    let stage = stage(&[CULPRIT, BASE, BASE, CULPRIT, "mutant-other-result", "text"]);
+fn a_good_end_that_diverges() {
+    let stage = stage_of_ends();
     check_brief(
         &stage,
         "bisect a.cbor builds --bad v1.wasm",
@@ -327,30 +333,15 @@ fn ends_that_are_not_what_they_should_be() {
     );
     check_brief(
         &stage,
-        "bisect a.cbor builds --good v1.wasm --bad v2.wasm",
-        &expect![[r#"
-        a.cbor: 2 builds, from builds/v1.wasm to builds/v2.wasm
-          builds/v1.wasm: the same
-          builds/v2.wasm: the same
-        no answer: the bad end, builds/v2.wasm, does what was recorded
-          try: a recording of what goes wrong, or a later build
-          1 replay for 2 builds, 1 from the cache
-          next: theater-replay run a.cbor --component builds/v2.wasm
-        --- exit 1
-    "#]],
-    );
-    check_brief(
-        &stage,
         "bisect a.cbor builds --bad v4.wasm",
         &expect![[r#"
         a.cbor: 5 builds, from builds/v0.wasm to builds/v4.wasm
           builds/v0.wasm: diverged at event 54: other-arguments in wasi:io/streams@0.2.12#[method]output-stream.blocking-write-and-flush, args[1]
           builds/v1.wasm: the same
-          builds/v2.wasm: the same
           builds/v4.wasm: diverged at event 57: other-return in theater:mutants/steps#step, result.ok[3].value
         no answer: the good end, builds/v0.wasm, diverges too, at event 54
           try: an older build as the good end
-          1 replay for 5 builds, 3 from the cache
+          1 replay for 5 builds, 2 from the cache
           next: theater-replay run a.cbor --component builds/v0.wasm
         --- exit 1
     "#]],
@@ -369,63 +360,87 @@ fn ends_that_are_not_what_they_should_be() {
         --- exit 1
     "#]],
     );
+}
+
+#[test]
+fn a_bad_end_that_does_not_diverge() {
+    let stage = stage_of_ends();
+    check_brief(
+        &stage,
+        "bisect a.cbor builds --good v1.wasm --bad v2.wasm",
+        &expect![[r#"
+        a.cbor: 2 builds, from builds/v1.wasm to builds/v2.wasm
+          builds/v1.wasm: the same
+          builds/v2.wasm: the same
+        no answer: the bad end, builds/v2.wasm, does what was recorded
+          try: a recording of what goes wrong, or a later build
+          2 replays for 2 builds, none from the cache
+          next: theater-replay run a.cbor --component builds/v2.wasm
+        --- exit 1
+    "#]],
+    );
+    let ends = "bisect a.cbor builds/v1.wasm builds/v3.wasm";
+    check_brief(
+        &stage,
+        &format!("{ends} --until 54"),
+        &expect![[r#"
+        a.cbor: 2 builds, from builds/v1.wasm to builds/v3.wasm
+          builds/v1.wasm: the same
+          builds/v3.wasm: the same
+        no answer: the bad end, builds/v3.wasm, does what was recorded before event 54
+          try: a recording of what goes wrong, or a later build
+          2 replays for 2 builds, none from the cache
+          next: theater-replay run a.cbor --component builds/v3.wasm --to 54
+        --- exit 1
+    "#]],
+    );
+    assert_eq!(stage.run(&format!("{ends} --until 55")).status.code(), Some(0));
+}
+
+#[test]
+fn ends_that_cannot_be_tested() {
+    let stage = stage_of_ends();
     check_brief(
         &stage,
         "bisect a.cbor builds --good v1.wasm",
         &expect![[r#"
         a.cbor: 5 builds, from builds/v1.wasm to builds/v5.wasm
           builds/v1.wasm: the same
-          builds/v2.wasm: the same
-          builds/v3.wasm: diverged at event 54: other-arguments in wasi:io/streams@0.2.12#[method]output-stream.blocking-write-and-flush, args[1]
-          builds/v4.wasm: diverged at event 57: other-return in theater:mutants/steps#step, result.ok[3].value
           builds/v5.wasm: not WebAssembly: the first bytes are not a module's or a component's
         no answer: the bad end, builds/v5.wasm, cannot be tested
           try: another build as the bad end
-          0 replays for 5 builds, 4 from the cache
+          1 replay for 5 builds, none from the cache
           next: theater-replay run a.cbor --component builds/v5.wasm
         --- exit 1
     "#]],
     );
+    let ends = "bisect a.cbor builds/v5.wasm builds/v3.wasm";
     check_brief(
         &stage,
-        "bisect a.cbor builds/v5.wasm builds/v3.wasm --until 50",
+        &format!("{ends} --until 50"),
         &expect![[r#"
-            a.cbor: 2 builds, from builds/v5.wasm to builds/v3.wasm
-              builds/v5.wasm: not WebAssembly: the first bytes are not a module's or a component's
-              builds/v3.wasm: the same
-            no answer: the good end, builds/v5.wasm, cannot be tested
-              try: another build as the good end
-              1 replay for 2 builds, none from the cache
-              next: theater-replay run a.cbor --component builds/v5.wasm --to 50
-                    theater-replay run a.cbor --component builds/v3.wasm --to 50
-            --- exit 1
-        "#]],
+        a.cbor: 2 builds, from builds/v5.wasm to builds/v3.wasm
+          builds/v5.wasm: not WebAssembly: the first bytes are not a module's or a component's
+          builds/v3.wasm: the same
+        no answer: the good end, builds/v5.wasm, cannot be tested
+          try: another build as the good end
+          1 replay for 2 builds, none from the cache
+          next: theater-replay run a.cbor --component builds/v5.wasm --to 50
+                theater-replay run a.cbor --component builds/v3.wasm --to 50
+        --- exit 1
+    "#]],
     );
-    check_brief(
-        &stage,
-        "bisect a.cbor builds/v1.wasm builds/v3.wasm --until 54",
-        &expect![[r#"
-            a.cbor: 2 builds, from builds/v1.wasm to builds/v3.wasm
-              builds/v1.wasm: the same
-              builds/v3.wasm: the same
-            no answer: the bad end, builds/v3.wasm, does what was recorded before event 54
-              try: a recording of what goes wrong, or a later build
-              2 replays for 2 builds, none from the cache
-              next: theater-replay run a.cbor --component builds/v3.wasm --to 54
-            --- exit 1
-        "#]],
-    );
-    let until = stage.run("bisect a.cbor builds/v1.wasm builds/v3.wasm --until 55");
-    assert_eq!(until.status.code(), Some(0));
 }
 
 #[test]
-fn wrong_input() {
+fn builds_that_are_none() {
     let stage = stage(&[BASE, CULPRIT]);
     std::fs::create_dir(stage.path("empty")).unwrap();
-    let check = |rest: &str, expected: Expect| stage.check(&format!("bisect {rest}"), &expected);
+    let check = |rest: &str, expected: Expect| {
+        stage.check(&format!("bisect a.cbor {rest}"), &expected);
+    };
     check(
-        "a.cbor",
+        "",
         expect![[r#"
         --- messages
         error: the following required arguments were not provided:
@@ -438,7 +453,7 @@ fn wrong_input() {
     "#]],
     );
     check(
-        "a.cbor builds/v0.wasm",
+        "builds/v0.wasm",
         expect![[r#"
         --- messages
         error: a bisection needs at least two builds, one good and one bad
@@ -447,7 +462,7 @@ fn wrong_input() {
     "#]],
     );
     check(
-        "a.cbor builds/v0.wasm missing.wasm",
+        "builds/v0.wasm missing.wasm",
         expect![[r#"
         --- messages
         error: there is no file missing.wasm
@@ -456,7 +471,7 @@ fn wrong_input() {
     "#]],
     );
     check(
-        "a.cbor builds --good v7.wasm",
+        "builds --good v7.wasm",
         expect![[r#"
         --- messages
         error: --good v7.wasm is not one of the builds
@@ -465,7 +480,7 @@ fn wrong_input() {
     "#]],
     );
     check(
-        "a.cbor builds --good v1.wasm --bad v0.wasm",
+        "builds --good v1.wasm --bad v0.wasm",
         expect![[r#"
         --- messages
         error: the good build comes after the bad one
@@ -474,7 +489,7 @@ fn wrong_input() {
     "#]],
     );
     check(
-        "a.cbor empty",
+        "empty",
         expect![[r#"
         --- messages
         error: there is no *.wasm in the folder empty
@@ -483,7 +498,33 @@ fn wrong_input() {
     "#]],
     );
     check(
-        "a.cbor @missing",
+        "@missing",
+        expect![[r#"
+        --- messages
+        error: there is no file missing
+          try: check the spelling, or look with ls
+        --- exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn options_that_do_not_fit() {
+    let stage = stage(&[BASE, CULPRIT]);
+    let check = |rest: &str, expected: Expect| {
+        stage.check(&format!("bisect a.cbor {rest}"), &expected);
+    };
+    check(
+        "builds --until 0",
+        expect![[r#"
+        --- messages
+        error: --until 0 leaves nothing to compare, because event 0 is the header
+          try: name the event before which to stop
+        --- exit 2
+    "#]],
+    );
+    check(
+        "builds --debug-info missing",
         expect![[r#"
         --- messages
         error: there is no file missing
@@ -492,14 +533,45 @@ fn wrong_input() {
     "#]],
     );
     check(
-        "a.cbor builds --until 0",
+        "--git . --build true --good HEAD",
         expect![[r#"
         --- messages
-        error: --until 0 leaves nothing to compare, because event 0 is the header
-          try: name the event before which to stop
+        error: . is not a git repository
+          try: name the folder of a checkout, such as .
         --- exit 2
     "#]],
     );
+    check(
+        "builds --git . --build true --good HEAD",
+        expect![[r#"
+        --- messages
+        error: the argument '[BUILD]...' cannot be used with '--git <REPO>'
+
+        Usage: theater-replay bisect --build <COMMAND> --good <BUILD> <CHAIN> <BUILD>...
+
+        For more information, try '--help'.
+        --- exit 2
+    "#]],
+    );
+    check(
+        "--git . --good HEAD",
+        expect![[r#"
+        --- messages
+        error: the following required arguments were not provided:
+          --build <COMMAND>
+
+        Usage: theater-replay bisect --git <REPO> --build <COMMAND> --good <BUILD> <CHAIN> [BUILD]...
+
+        For more information, try '--help'.
+        --- exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn chains_that_are_not_good() {
+    let stage = stage(&[BASE, CULPRIT]);
+    let check = |rest: &str, expected: Expect| stage.check(&format!("bisect {rest}"), &expected);
     check(
         "missing.cbor builds",
         expect![[r#"
@@ -518,24 +590,13 @@ fn wrong_input() {
         --- exit 2
     "#]],
     );
+    stage.write("open.cbor", &open());
     check(
-        "a.cbor --git . --build true --good HEAD",
+        "open.cbor builds --prefix",
         expect![[r#"
         --- messages
-        error: . is not a git repository
-          try: name the folder of a checkout, such as .
-        --- exit 2
-    "#]],
-    );
-    check(
-        "a.cbor builds --git . --build true --good HEAD",
-        expect![[r#"
-        --- messages
-        error: the argument '[BUILD]...' cannot be used with '--git <REPO>'
-
-        Usage: theater-replay bisect --build <COMMAND> --good <BUILD> <CHAIN> <BUILD>...
-
-        For more information, try '--help'.
+        error: open.cbor names no component, so there is nothing to replay
+          try: name a chain that theater run has recorded
         --- exit 2
     "#]],
     );

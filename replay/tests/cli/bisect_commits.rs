@@ -83,6 +83,46 @@ fn commits() {
 }
 
 #[test]
+fn the_source_text_is_that_of_each_commit() {
+    let stage = stage(&[]);
+    repository(&stage, &[]);
+    let repo = stage.path("repo");
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus");
+    let source = std::fs::read_to_string(format!("{corpus}/guests/rust/mutants/src/lib.rs"));
+    let source = source.unwrap();
+    std::fs::create_dir_all(repo.join("mutants/src")).unwrap();
+    for (guest, text) in [("mutant-base", "as before"), ("mutant-changed-argument", "otherwise")] {
+        let source = source.replace("A host that refuses", text);
+        std::fs::write(repo.join("mutants/src/lib.rs"), source).unwrap();
+        git(&repo, "add mutants");
+        commit(&repo, guest, guest);
+    }
+    let build = format!("cp {corpus}/twins/$(cat which).wasm $THEATER_BUILD");
+    let said = bisect_commits(&stage, &build, "--good HEAD~1");
+    let said = String::from_utf8(said.stdout).unwrap();
+    let lines = said.split_once("  after ").unwrap().1.split_once("  the last good").unwrap().0;
+    expect![[r#"
+            57  <= theater:mutants/steps step: ok([{name: "seconds", value: 1767323045}, {name: "random", value: 6483294338957213699}, {name: "monotonic", value: 2000}, {name: "total", value: 6}])
+          703e027 mutant-base:
+            at mutants/src/lib.rs:99:24 in {closure#0}
+                 98 |         // as before the line has recorded that it did; the step goes on.
+              >  99 |         let _ = output.blocking_write_and_flush(line.as_bytes());
+                100 |     };
+            called from mutants/src/lib.rs:117:5 in write_and_measure
+            called from mutants/src/lib.rs:79:21 in step
+            called from mutants/src/lib.rs:60:21 in step
+          4cacfb0 mutant-changed-argument:
+            at mutants/src/lib.rs:99:24 in {closure#0}
+                 98 |         // otherwise the line has recorded that it did; the step goes on.
+              >  99 |         let _ = output.blocking_write_and_flush(line.as_bytes());
+                100 |     };
+            called from mutants/src/lib.rs:117:5 in write_and_measure
+            called from mutants/src/lib.rs:79:21 in step
+            called from mutants/src/lib.rs:60:21 in step
+    "#]].assert_eq(lines);
+}
+
+#[test]
 fn commits_beside_the_first_parents_are_left_out() {
     let stage = stage(&monotone(4, 2));
     repository(&stage, &["v0", "v1"]);
@@ -96,122 +136,20 @@ fn commits_beside_the_first_parents_are_left_out() {
     let build = build_command(&stage);
     let bisect = |rest| brief(&bisect_commits(&stage, &build, rest));
     expect![[r#"
-        {
-          "schema": "theater-replay/bisect/1",
-          "chain": "a.cbor",
-          "verdict": "complete",
-          "backend": "cranelift",
-          "until": null,
-          "answer": "found",
-          "builds": 4,
-          "first_bad": "bc384f2e175d9ca61b2442ad14d84831103e8d6f",
-          "last_good": "06ab01213d7b3eac1cb29ea07c89083f66d3a7c9",
-          "candidates": [
-            "bc384f2e175d9ca61b2442ad14d84831103e8d6f"
-          ],
-          "divergence": {
-            "event": 54,
-            "kind": "other-arguments",
-            "function": "wasi:io/streams@0.2.12#[method]output-stream.blocking-write-and-flush",
-            "path": "args[1]"
-          },
-          "good_source": null,
-          "bad_source": {
-            "place": null,
-            "is": "line",
-            "stack": [
-              {
-                "function": null,
-                "file": null,
-                "directory": null,
-                "line": null,
-                "column": null,
-                "inlined": false,
-                "foreign": "no-line"
-              },
-              {
-                "function": "wasip2::imports::wasi::io::streams::OutputStream::blocking_write_and_flush",
-                "file": null,
-                "directory": null,
-                "line": null,
-                "column": null,
-                "inlined": false,
-                "foreign": "generated"
-              },
-              {
-                "function": "theater:mutants/steps#step",
-                "file": null,
-                "directory": null,
-                "line": null,
-                "column": null,
-                "inlined": false,
-                "foreign": "generated"
-              }
-            ],
-            "without": "no source lines: the component has no debug information; name a build that has, or its folder, with --debug-info"
-          },
-          "tested": [
-            {
-              "build": "9dfc45dbc607f8cae926f72492d9cf026e4576ab",
-              "subject": "c0",
-              "position": 0,
-              "outcome": "same",
-              "standing": "good",
-              "via": "replay",
-              "divergence": null,
-              "reason": null
-            },
-            {
-              "build": "06ab01213d7b3eac1cb29ea07c89083f66d3a7c9",
-              "subject": "c1",
-              "position": 1,
-              "outcome": "same",
-              "standing": "good",
-              "via": "replay",
-              "divergence": null,
-              "reason": null
-            },
-            {
-              "build": "bc384f2e175d9ca61b2442ad14d84831103e8d6f",
-              "subject": "merged",
-              "position": 2,
-              "outcome": "diverged",
-              "standing": "bad",
-              "via": "replay",
-              "divergence": {
-                "event": 54,
-                "kind": "other-arguments",
-                "function": "wasi:io/streams@0.2.12#[method]output-stream.blocking-write-and-flush",
-                "path": "args[1]"
-              },
-              "reason": null
-            },
-            {
-              "build": "a3d5c03248ba28aa257f4e2ae0f38c9b3bfa83e4",
-              "subject": "last",
-              "position": 3,
-              "outcome": "diverged",
-              "standing": "bad",
-              "via": "replay",
-              "divergence": {
-                "event": 54,
-                "kind": "other-arguments",
-                "function": "wasi:io/streams@0.2.12#[method]output-stream.blocking-write-and-flush",
-                "path": "args[1]"
-              },
-              "reason": null
-            }
-          ],
-          "relapses": [],
-          "replays": 4,
-          "cached": 0,
-          "next": [
-            "theater-replay run a.cbor --component HASH --quiet --out bc384f2.chain.cbor",
-            "theater-replay diff a.cbor bc384f2.chain.cbor"
-          ]
-        }
+        a.cbor: 4 builds, from 9dfc45d c0 to a3d5c03 last
+          good   9dfc45d c0
+          good   06ab012 c1
+          bad    bc384f2 merged
+          bad    a3d5c03 last
+        first bad build: bc384f2 merged
+          diverged at event 54: the component passes other arguments
+          the last good build is 06ab012 c1
+          4 replays for 4 builds, none from the cache
+          next: theater-replay run a.cbor --component HASH --quiet --out bc384f2.chain.cbor
+                theater-replay diff a.cbor bc384f2.chain.cbor
         --- exit 0
-    "#]].assert_eq(&bisect("--good c0 --json"));
+    "#]]
+    .assert_eq(&bisect("--good c0"));
     expect![[r#"
         --- messages
         error: --good s1 is not among the first parents of --bad HEAD

@@ -27,6 +27,11 @@ fn good_and_bad() {
     ] {
         assert_eq!(exit(build, condition), expected, "{condition} of {build}");
     }
+}
+
+#[test]
+fn trouble_is_no_bad_build() {
+    let stage = stage(&[BASE]);
     // Nothing that is wrong with all builds may look like a bad build.
     for line in [
         "run missing.cbor --component builds/v0.wasm --good-if same",
@@ -37,6 +42,11 @@ fn good_and_bad() {
     ] {
         assert_eq!(stage.run(line).status.code(), Some(128), "{line}");
     }
+}
+
+#[test]
+fn what_is_said() {
+    let stage = stage(&[BASE, CULPRIT, "garbage", "hello"]);
     let run = "run a.cbor --quiet --component builds";
     stage.check(
         &format!("{run}/v0.wasm --good-if same"),
