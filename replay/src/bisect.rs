@@ -28,8 +28,8 @@ mod search;
 use commits::{Built, Commits, Failed};
 use files::FileBuild;
 pub(crate) use oracle::Oracle;
-use origin::{Origin, Spot};
-use outcome::{Kept, Outcome, Recorded, Summary};
+use origin::{Crossed, Origin, Spot};
+use outcome::{Kept, Outcome, Summary};
 use search::{Border, Search};
 
 /// The builds, from the good end to the bad one.
@@ -297,14 +297,12 @@ impl Bisection<'_> {
             && map.has_lines()
         {
             let origin = match bad_end.recorded.clone() {
-                Recorded::Call => {
+                crossed @ Crossed::Out(_) => {
                     let frames = self.seen(border.good, bad_end.event);
-                    Some(Origin { frames, export: None })
+                    Some(Origin { frames, crossed })
                 }
-                Recorded::Export(interface, name) => {
-                    Some(Origin { frames: Vec::new(), export: Some((interface, name)) })
-                }
-                Recorded::End => None,
+                crossed @ Crossed::Export(..) => Some(Origin { frames: Vec::new(), crossed }),
+                Crossed::End => None,
             };
             sources[0] = origin.map(|origin| origin.locate(&map));
         }

@@ -130,14 +130,20 @@ fn around(divergence: &Divergence, paint: Paint) -> Vec<Row> {
 
 /// A place in the source, told in lines.
 pub(crate) struct Told {
+    /// Whether anything is known of it, and whether that is a line.
     is_known: bool,
+    has_line: bool,
     lines: Vec<String>,
 }
 
 impl Told {
     /// Tells of a place.
     pub(crate) fn of(located: &Located, args: &SourceArgs, paint: Paint) -> Told {
-        Told { is_known: located.place.is_some(), lines: whence::tell(located, args, paint) }
+        Told {
+            is_known: located.place.is_some(),
+            has_line: located.without.is_none(),
+            lines: whence::tell(located, args, paint),
+        }
     }
 }
 
@@ -148,13 +154,13 @@ pub(crate) fn sources(
     [recorded, actual]: [Option<Told>; 2],
     frames: &[Frame],
 ) -> Vec<String> {
-    let is_known = actual.as_ref().is_some_and(|actual| actual.is_known);
+    let has_line = actual.as_ref().is_some_and(|actual| actual.has_line);
     let mut lines = match (recorded.filter(|recorded| recorded.is_known), actual) {
         (Some(recorded), Some(actual)) => whence::both(names, &[recorded.lines, actual.lines]),
         (Some(one), None) | (None, Some(one)) => one.lines,
         (None, None) => Vec::new(),
     };
-    if !is_known {
+    if !has_line {
         lines.extend(called_from(frames));
     }
     lines

@@ -15,6 +15,7 @@ pub(crate) fn brief(located: &Located) -> Option<String> {
     Some(match located.is {
         PlaceIs::Line => format!("at {place}"),
         PlaceIs::Function => format!("in {}", function(place)),
+        PlaceIs::Name => format!("in {}, line unknown", function(place)),
     })
 }
 
@@ -24,9 +25,8 @@ pub(crate) fn tell(located: &Located, args: &SourceArgs, paint: Paint) -> Vec<St
     if let (Some(brief), Some(place)) = (brief(located), &located.place) {
         lines.push(paint.strong(brief).to_string());
         lines.extend(excerpt(place, args, paint));
-    } else if let Some(without) = &located.without {
-        lines.push(plain(without));
     }
+    lines.extend(located.without.as_deref().map(plain));
     if args.verbose {
         lines.extend(located.stack.places.iter().map(|place| paint.dim(whole(place)).to_string()));
         return lines;

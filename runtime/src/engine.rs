@@ -39,6 +39,9 @@ pub struct Limits {
     pub fuel_max: Option<u64>,
     /// Whether fuel is counted, and noted with every call and return.
     pub fuel: bool,
+    /// Whether it can be stopped while it computes; see [`crate::Killer`]. That compiles a check
+    /// into every loop and function.
+    pub killable: bool,
 }
 
 impl Default for Limits {
@@ -49,6 +52,7 @@ impl Default for Limits {
             stack_bytes_max: 1 << 20,
             fuel_max: None,
             fuel: false,
+            killable: false,
         }
     }
 }
@@ -104,6 +108,7 @@ impl Engine {
     ) -> Result<Engine, EngineError> {
         let recorded = Limits::from_settings(settings)?;
         let limits = Limits { fuel: recorded.fuel || count_fuel, ..recorded };
+        // With the very same checks in it, code has the very same stack frames.
         let is_same = is_same_compiler(settings, backend) && limits.fuel == recorded.fuel;
         let spare = if is_same { 1 } else { STACK_SPARE };
         let stack = limits.stack_bytes_max.saturating_mul(spare).min(STACK_BYTES_MAX);
@@ -118,6 +123,9 @@ impl Engine {
     ) -> Result<Engine, EngineError> {
         let mut config = deterministic();
         config.consume_fuel(limits.fuel);
+        // A deadline by the clock would hit at another place each time, so nothing counts these
+        // epochs: they pass only when somebody kills an actor, which is recorded.
+        config.epoch_interruption(limits.killable);
         config.max_wasm_stack(usize::try_from(stack_bytes).unwrap_or(usize::MAX));
         config.async_stack_size(usize::try_from(stack_bytes + (1 << 20)).unwrap_or(usize::MAX));
         if backend == Backend::Pulley {
@@ -181,8 +189,6 @@ pub(crate) fn deterministic() -> Config {
     config.wasm_threads(false).shared_memory(false);
     // Concurrent tasks complete in an order that nobody records, and cost time on every call.
     config.concurrency_support(false);
-    // A deadline by the clock would hit at another place each time. Deadlines are by fuel.
-    config.epoch_interruption(false);
     // When garbage is collected is not observable, but how much memory it takes is.
     config.wasm_gc(true).wasm_exceptions(true).collector(Collector::DeferredReferenceCounting);
     // Offsets are captured when something goes wrong; turning them into source lines is left to
@@ -202,6 +208,7 @@ const TABLE: &str = "table-elements-max";
 const STACK: &str = "stack-bytes-max";
 const FUEL_MAX: &str = "fuel-max";
 const FUEL: &str = "fuel";
+const KILLABLE: &str = "killable";
 const BACKEND: &str = "backend";
 const ENGINE_NAME: &str = "engine";
 const TARGET: &str = "target";
@@ -224,6 +231,9 @@ impl Limits {
         if let Some(fuel_max) = self.fuel_max {
             settings.push((FUEL_MAX, fuel_max.to_string()));
         }
+        if self.killable {
+            settings.push((KILLABLE, "yes".to_owned()));
+        }
         settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
@@ -243,6 +253,7 @@ impl Limits {
             stack_bytes_max: number(STACK, STACK_BYTES_MAX)?.unwrap_or(default.stack_bytes_max),
             fuel_max: number(FUEL_MAX, u64::MAX)?,
             fuel: find(settings, FUEL) == Some("counted"),
+            killable: find(settings, KILLABLE) == Some("yes"),
         })
     }
 }

@@ -19,6 +19,7 @@ mod grants;
 mod http;
 mod names;
 mod network;
+mod service;
 mod stdio;
 
 use std::collections::BTreeMap;
@@ -44,6 +45,7 @@ pub use grants::{
     Clocks, DirGrant, GrantError, Grants, HttpGrant, HttpScheme, NetGrant, NetHost, Random,
     parse_env,
 };
+pub use service::{Answer, Service, ServiceCall};
 pub use stdio::{Captured, Input, Output};
 
 /// What one component gets of the real world.
@@ -57,6 +59,8 @@ pub struct Host {
     lookups: BTreeMap<u32, String>,
     decisions: Decisions,
     has_read_only_dirs: bool,
+    /// By the names of their interfaces, without versions.
+    services: BTreeMap<String, Box<dyn Service>>,
 }
 
 /// Why what was granted cannot be given.
@@ -134,7 +138,18 @@ impl Host {
             lookups: BTreeMap::new(),
             decisions,
             has_read_only_dirs: grants.dirs.iter().any(|dir| dir.read_only),
+            services: BTreeMap::new(),
         })
+    }
+
+    /// Has a service answer all functions of an interface, named without a version.
+    pub fn serve(&mut self, interface: &str, service: Box<dyn Service>) {
+        self.services.insert(interface.to_owned(), service);
+    }
+
+    /// The service for an interface, which may have a version.
+    pub(crate) fn service(&mut self, interface: &str) -> Option<&mut Box<dyn Service>> {
+        self.services.get_mut(interface.split('@').next().unwrap_or(interface))
     }
 
     /// The state of `wasmtime-wasi`, for [`WasiView`].

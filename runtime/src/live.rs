@@ -16,7 +16,7 @@ use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 use crate::codec::{self, Callee};
 use crate::component::Component;
 use crate::handles;
-use crate::host::{self, FileWatch, Host, HostView};
+use crate::host::{self, Answer, FileWatch, Host, HostView, ServiceCall};
 use crate::interner::Interner;
 use crate::membrane::{Actor, Backend, Stopped};
 use crate::tape::{Stop, Tape, TapeError};
@@ -29,6 +29,8 @@ pub(crate) struct Live {
     host: Host,
     /// Each imported function, callable.
     calls: Arc<[Callee<Actor<Live>>]>,
+    /// Which imports a service answers.
+    served: Arc<[bool]>,
     /// How to drop a resource of each imported type.
     drops: Arc<[Callee<Actor<Live>>]>,
     /// Whether a call has to be on disk before the host acts, by import. Empty if none has.
@@ -78,6 +80,7 @@ impl Live {
             recorder,
             host,
             calls: Arc::from(Vec::new()),
+            served: Arc::from(Vec::new()),
             drops: Arc::from(Vec::new()),
             flushed,
             watches: Vec::new(),
@@ -95,6 +98,7 @@ impl Live {
     ) -> Result<()> {
         let mut linker = Linker::new(&component.engine.inner);
         host::add_to_linker(&mut linker)?;
+        let served = not_lifted(&mut linker, component, &mut store.data_mut().backend.host)?;
         let (calls, drops) = outside(&mut store.as_context_mut(), |cx| {
             let instance = linker.instantiate(&mut *cx, lifter)?;
             let mut get = |name: String, params: usize, results: usize| {
@@ -112,7 +116,7 @@ impl Live {
             Ok((calls, drops.collect::<Result<Vec<_>>>()?))
         })?;
         let live = &mut store.data_mut().backend;
-        (live.calls, live.drops) = (calls.into(), drops.into());
+        (live.calls, live.drops, live.served) = (calls.into(), drops.into(), served.into());
         Ok(())
     }
 
@@ -206,6 +210,9 @@ impl Backend for Live {
         if live.flushed.get(import) == Some(&true) {
             live.flush()?;
         }
+        if live.served.get(import) == Some(&true) {
+            return serve(cx.data_mut(), import, &call);
+        }
         let calls = live.calls.clone();
         let answered = outside(cx, |cx| calls[import](cx, call.args.as_bytes()));
         let outcome = match answered {
@@ -227,6 +234,48 @@ impl Backend for Live {
         Encoder(&mut args).uint(index.into());
         outside(cx, |cx| drops[ty](cx, &args)).map(drop)
     }
+}
+
+/// Leaves to services what they answer: the lifter has to be linked, but is not called for it.
+fn not_lifted(
+    linker: &mut Linker<Actor<Live>>,
+    component: &Component,
+    host: &mut Host,
+) -> Result<Vec<bool>> {
+    let mut served = Vec::new();
+    for function in &component.world().imports {
+        let is_served = host.service(&function.interface).is_some();
+        served.push(is_served);
+        if is_served {
+            let mut interface = linker.instance(&function.interface)?;
+            interface
+                .func_new(&function.name, |_, _, _, _| wasmtime::bail!("a service answers this"))?;
+        }
+    }
+    Ok(served)
+}
+
+/// Has a service answer a call.
+fn serve(actor: &mut Actor<Live>, import: usize, call: &Call) -> Result<Outcome> {
+    let Actor { backend: live, interner, world, .. } = actor;
+    let function = interner.imported(import).expect("it was named when it was called");
+    let params = function.params.iter().map(|(_, ty)| ty);
+    let args = call.args.decode(params, interner.types())?;
+    let Live { host, recorder, .. } = live;
+    let service = host.service(&world.imports[import].interface);
+    let service = service.expect("it was there when the component was connected");
+    let tip = &mut || recorder.tip();
+    let answered = service.call(ServiceCall { function: &function.name, args, tip });
+    let outcome = match answered {
+        Ok(Answer { results, decisions }) => {
+            for decision in decisions {
+                live.write(&[], &Event::Permission(decision))?;
+            }
+            Outcome::Returned(Values::of(&results)?)
+        }
+        Err(Failure { code, detail }) => Outcome::Trapped { code, detail },
+    };
+    write_answer(actor, import, call, outcome)
 }
 
 /// Writes what the host decided and answered.

@@ -14,13 +14,14 @@ use theater_record::{
 };
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Func, Instance, Linker, ResourceType};
-use wasmtime::{AsContextMut, Result, Store, StoreContextMut, WasmBacktrace};
+use wasmtime::{AsContextMut, Result, Store, StoreContextMut, UpdateDeadline, WasmBacktrace};
 
 use crate::codec::{self, Callee};
 use crate::component::Component;
 use crate::engine::Limits;
 use crate::handles::{self, Handles};
 use crate::interner::Interner;
+use crate::killer::Killed;
 use crate::limiter::Limiter;
 use crate::tape::{self, Frame};
 use crate::trap::{self, Failure};
@@ -54,6 +55,8 @@ pub(crate) struct Actor<B> {
     pub(crate) trapped_at: Vec<Frame>,
     /// How much fuel there was in the beginning, where it is counted.
     fuel_start: Option<u64>,
+    /// Set when the component is to stop, whatever it does.
+    pub(crate) killed: Killed,
 }
 
 impl<B> Actor<B> {
@@ -82,6 +85,7 @@ impl<B: Backend> Sandbox<B> {
             handles: Handles::new(world.resources.len() as u32),
             trapped_at: Vec::new(),
             fuel_start: None,
+            killed: Killed::default(),
             world,
         };
         let mut store = Store::new(&component.engine.inner, actor);
@@ -93,16 +97,24 @@ impl<B: Backend> Sandbox<B> {
             store.set_fuel(fuel)?;
             store.data_mut().fuel_start = Some(fuel);
         }
+        if limits.killable {
+            store.set_epoch_deadline(1);
+            store.epoch_deadline_callback(|cx| match cx.data().killed.failure() {
+                Some(failure) => Err(failure.into()),
+                None => Ok(UpdateDeadline::Continue(1)),
+            });
+        }
         let linker = stubs(component)?;
         Ok(Sandbox { store, component: component.compiled.clone(), linker, exports: None })
     }
 
     /// The same membrane around a fresh store, for an actor's next life.
     pub(crate) fn renewed(self, component: &Component, limits: &Limits) -> Result<Sandbox<B>> {
-        let Actor { backend, interner, handles, .. } = self.store.into_data();
+        let Actor { backend, interner, handles, killed, .. } = self.store.into_data();
         let mut sandbox = Sandbox::new(component, limits, backend)?;
         let actor = sandbox.store.data_mut();
         actor.interner = interner;
+        actor.killed = killed;
         // What the old instance held is gone, but numbers are never given out twice.
         actor.handles.continue_from(&handles);
         Ok(sandbox)

@@ -9,6 +9,7 @@ use theater_verify::VerifiedChain;
 use crate::component::{Component, ComponentError};
 use crate::engine::Limits;
 use crate::host::Host;
+use crate::killer::Killer;
 use crate::live::{self, Live};
 use crate::membrane::Sandbox;
 use crate::playback::{self, Ending, PlaybackError, Player};
@@ -138,6 +139,13 @@ impl Recording {
         Ok(recording)
     }
 
+    /// What stops the component while it runs. It needs [`Limits::killable`].
+    #[must_use]
+    pub fn killer(&self) -> Killer {
+        let store = &self.sandbox.store;
+        Killer::new(store.data().killed.clone(), store.engine().clone())
+    }
+
     /// How the component failed, if it did. It cannot be called again then.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
@@ -169,6 +177,9 @@ impl Recording {
             None => (LifecycleState::Completed, CloseReason::Completed, String::new()),
             Some(exit) if exit.code == TrapCode::Exit => {
                 (LifecycleState::Completed, CloseReason::Completed, exit.to_string())
+            }
+            Some(killed) if killed.code == TrapCode::Killed => {
+                (LifecycleState::Killed, CloseReason::Killed, killed.detail)
             }
             Some(failure) => (LifecycleState::Failed, CloseReason::Failed, failure.to_string()),
         };

@@ -94,8 +94,8 @@ mod tests {
     use theater_record::Hash;
 
     use super::Cache;
-    use crate::bisect::origin::{Origin, Spot};
-    use crate::bisect::outcome::{Kept, Outcome, Recorded, Summary};
+    use crate::bisect::origin::{Crossed, Origin, Spot};
+    use crate::bisect::outcome::{Kept, Outcome, Summary};
     use crate::divergence::DivergenceKind;
 
     fn cache(folder: &Path, setting: u8) -> Cache {
@@ -114,8 +114,8 @@ mod tests {
             function: None,
             path: Some("args[0]".to_owned()),
             told: vec!["told\n".to_owned()],
-            origin: Origin { frames: vec![spot.clone()], export: None },
-            recorded: Recorded::Export("a".to_owned(), "b".to_owned()),
+            origin: Origin { frames: vec![spot.clone()], crossed: Crossed::Out(None) },
+            recorded: Crossed::Export("a".to_owned(), "b".to_owned()),
         });
         Kept { outcome, seen: Some((54, vec![spot])) }
     }

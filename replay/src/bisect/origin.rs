@@ -9,12 +9,37 @@ use theater_runtime::{Crossing, Frame, as_component};
 use super::Builds;
 use crate::source::{Located, SourceMap};
 
-/// Where a build was. Calls out have frames; an export that answers has none, but a name.
+/// Where a build was. Calls out have frames; an export that answers has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Origin {
     pub(crate) frames: Vec<Spot>,
-    /// Interface and name.
-    pub(crate) export: Option<(String, String)>,
+    pub(crate) crossed: Crossed,
+}
+
+/// What it was about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Crossed {
+    /// Nothing: the recording or the component ended there.
+    #[default]
+    End,
+    /// A call to the function of this name, or a drop.
+    Out(Option<String>),
+    /// The answer of an export, by interface and name.
+    Export(String, String),
+}
+
+impl Crossed {
+    pub(crate) fn of(crossing: Option<&Crossing>) -> Crossed {
+        let Some(crossing) = crossing else { return Crossed::End };
+        let is_export = matches!(crossing.event, Event::ExportCall(_) | Event::ExportReturn(_));
+        match &crossing.function {
+            Some(function) if is_export => {
+                Crossed::Export(function.interface.clone(), function.name.clone())
+            }
+            function => Crossed::Out(function.as_ref().map(|function| function.name.clone())),
+        }
+    }
 }
 
 /// A frame as it is kept.
@@ -46,18 +71,15 @@ impl Origin {
 
     /// The place in the source.
     pub(crate) fn locate(&self, map: &SourceMap) -> Located {
-        match &self.export {
-            Some((interface, name)) if self.frames.is_empty() => map.locate_export(interface, name),
-            _ => map.locate_frames(&self.frames()),
+        match &self.crossed {
+            Crossed::Export(interface, name) if self.frames.is_empty() => {
+                map.locate_export(interface, name)
+            }
+            Crossed::Export(_, name) => map.locate_frames(Some(name), &self.frames()),
+            Crossed::Out(name) => map.locate_frames(name.as_deref(), &self.frames()),
+            Crossed::End => map.locate_frames(None, &self.frames()),
         }
     }
-}
-
-/// The export that is called or answers in a crossing, as interface and name.
-pub(crate) fn export(crossing: &Crossing) -> Option<(String, String)> {
-    let function = crossing.function.as_ref()?;
-    let is_export = matches!(crossing.event, Event::ExportCall(_) | Event::ExportReturn(_));
-    is_export.then(|| (function.interface.clone(), function.name.clone()))
 }
 
 /// What describes the source of a build. What was found out does not fail for want of that.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use theater_runtime::escape::plain;
 
-use super::origin::{Origin, Spot, export};
+use super::origin::{Crossed, Origin, Spot};
 use super::search::Judgement;
 use crate::divergence::{Divergence, DivergenceKind};
 use crate::story;
@@ -43,19 +43,8 @@ pub(crate) struct Summary {
     pub(crate) told: Vec<String>,
     /// Where in its code the build did it.
     pub(crate) origin: Origin,
-    pub(crate) recorded: Recorded,
-}
-
-/// What the recording has where a build parts from it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Recorded {
-    /// A call out, or a drop.
-    Call,
-    /// The answer of an export, by interface and name.
-    Export(String, String),
-    /// It ends there.
-    End,
+    /// What the recording has there.
+    pub(crate) recorded: Crossed,
 }
 
 /// An outcome, in the light of what the bad end does.
@@ -85,13 +74,9 @@ impl Outcome {
             told: story::what(divergence, Paint::PLAIN),
             origin: Origin {
                 frames: divergence.frames.iter().map(Spot::of).collect(),
-                export: divergence.actual.as_ref().and_then(export),
+                crossed: Crossed::of(divergence.actual.as_ref()),
             },
-            recorded: match divergence.expected.as_ref().map(export) {
-                None => Recorded::End,
-                Some(None) => Recorded::Call,
-                Some(Some((interface, name))) => Recorded::Export(interface, name),
-            },
+            recorded: Crossed::of(divergence.expected.as_ref()),
         })
     }
 
@@ -193,7 +178,7 @@ mod kind_by_name {
 
 #[cfg(test)]
 mod tests {
-    use super::{Origin, Outcome, Recorded, Standing, Summary};
+    use super::{Crossed, Origin, Outcome, Standing, Summary};
     use crate::divergence::DivergenceKind;
 
     fn summary(event: u64, path: &str) -> Summary {
@@ -204,7 +189,7 @@ mod tests {
             path: Some(path.to_owned()),
             told: Vec::new(),
             origin: Origin::default(),
-            recorded: Recorded::Call,
+            recorded: Crossed::End,
         }
     }
 

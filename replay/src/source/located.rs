@@ -30,6 +30,8 @@ pub enum PlaceIs {
     /// The function that was called into or has returned; which of its lines, nobody can tell
     /// from outside.
     Function,
+    /// The innermost function with a name, because no line is known.
+    Name,
 }
 
 impl SourceMap {
@@ -47,32 +49,42 @@ impl SourceMap {
             Some(function) if is_export && frames.is_empty() => {
                 self.locate_export(&function.interface, &function.name)
             }
-            _ => self.locate_frames(frames),
+            function => self.locate_frames(function.map(|function| &*function.name), frames),
         }
     }
 
-    /// Where in the source a component called out, dropped a resource, or trapped.
+    /// Where in the source a component called out, dropped a resource, or trapped. `called` is the
+    /// function that it called, if it did.
     #[must_use]
-    pub fn locate_frames(&self, frames: &[Frame]) -> Located {
+    pub fn locate_frames(&self, called: Option<&str>, frames: &[Frame]) -> Located {
         let stack = self.stack(frames);
-        let place = stack.origin().cloned();
-        let without = self.without(place.as_ref());
-        Located { place, is: PlaceIs::Line, stack, without }
+        match stack.origin().cloned() {
+            Some(place) => Located { place: Some(place), stack, ..Located::default() },
+            None => {
+                let place = stack.named(called).cloned();
+                let without = Some(self.why_without(&stack));
+                Located { place, is: PlaceIs::Name, stack, without }
+            }
+        }
     }
 
     /// Where in the source a function is that was called into or has returned.
     #[must_use]
     pub fn locate_export(&self, interface: &str, name: &str) -> Located {
         let place = self.export(interface, name);
-        let without = self.without(place.as_ref());
+        let without = place.is_none().then(|| self.why_without(&Stack::default()));
         Located { place, is: PlaceIs::Function, stack: Stack::default(), without }
     }
 
-    fn without(&self, place: Option<&Place>) -> Option<String> {
-        let why = || self.without_lines().unwrap_or_else(|| NOT_THERE.to_owned());
-        place.is_none().then(why)
+    fn why_without(&self, stack: &Stack) -> String {
+        let foreign = if stack.has_lines() { ONLY_FOREIGN } else { NOT_THERE };
+        self.without_lines().unwrap_or_else(|| foreign.to_owned())
     }
 }
+
+/// There are lines, but none that the guest's author has written.
+const ONLY_FOREIGN: &str = "no source line of the guest's own: only libraries and what was \
+                            generated are on the stack, which --verbose shows";
 
 /// There are lines, but none for this place.
 const NOT_THERE: &str = "no source line: the debug information does not say which it is";

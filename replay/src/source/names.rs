@@ -22,6 +22,8 @@ pub(super) fn readable(symbol: &str) -> String {
 const GENERATED: &[&str] = &[
     "__rust",
     "__rustc",
+    "__wasi_",
+    "__wasilibc_",
     "__wasm_",
     "_initialize",
     "_start",
@@ -36,7 +38,10 @@ const GENERATED: &[&str] = &[
 /// Whether a function is one that was generated between the guest's own code and its imports, given
 /// the names of the interfaces that are imported.
 pub(super) fn is_generated(function: &str, imports: &[String]) -> bool {
-    let name = function.split('<').next().unwrap_or_default();
+    // A method of a library's type, but not one that the guest has implemented for it.
+    let method = function.trim_start_matches('<');
+    let name = if function.contains(" as ") { function } else { method };
+    let name = name.split('<').next().unwrap_or_default();
     if GENERATED.iter().any(|start| name.starts_with(start)) {
         return true;
     }
@@ -61,6 +66,12 @@ fn wraps(name: &str, import: &str) -> bool {
     name.starts_with(&rust)
         || name.contains(&format!("::{rust}"))
         || name.starts_with(&format!("{}_", parts.join("_")))
+}
+
+/// How the name of a function of an interface ends in generated bindings, for C with its kind:
+/// `method_descriptor_open_at` for `[method]descriptor.open-at`.
+pub(super) fn binding(function: &str) -> String {
+    function.trim_start_matches('[').replace(['-', '.', ']'], "_")
 }
 
 /// Parts of paths that only libraries have, wherever they are kept.
@@ -128,11 +139,13 @@ mod tests {
             "wasi:cli/run@0.2.0#run",
             "std::io::Write::write_all",
             "guest::_rt::run_ctors_once",
+            "<std::sync::once::Once>::call_once<guest::start::{closure#0}>",
         ] {
             assert!(is_generated(generated, &imports), "{generated}");
         }
         for own in [
             "<guest::Guest as guest::exports::shop::api::steps::Guest>::step",
+            "<alloc::string::String as guest::Shout>::shout",
             "guest::now",
             "shop::kv::get",
             "shop::orders::charge::{closure#0}",

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use theater_runtime::escape::plain;
 
+use super::names;
+
 /// A place in the source of a component, or as much of it as is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -86,10 +88,31 @@ impl Stack {
         self.places.is_empty()
     }
 
+    /// Whether any place in it has a line.
+    #[must_use]
+    pub fn has_lines(&self) -> bool {
+        self.places.iter().any(|place| place.line.is_some())
+    }
+
     /// The line of the guest's own source from which the sandbox was crossed.
     #[must_use]
     pub fn origin(&self) -> Option<&Place> {
         self.own().next()
+    }
+
+    /// The innermost function with a name of which nothing says that it was generated, be it as
+    /// the binding of the function that was called. Where no line is known, this is the best there
+    /// is.
+    #[must_use]
+    pub fn named(&self, called: Option<&str>) -> Option<&Place> {
+        let binding = called.map(names::binding);
+        let is_named = |place: &&Place| match (&place.function, place.foreign) {
+            (Some(function), Some(Foreign::NoLine)) => {
+                binding.as_ref().is_none_or(|binding| !function.ends_with(binding))
+            }
+            _ => false,
+        };
+        self.places.iter().find(is_named)
     }
 
     /// The places that the guest's author has written.

@@ -38,6 +38,7 @@ fn another_answer() {
           expected  21  -> wasi:io/streams@0.2.6 [method]output-stream.write(self: &output-stream#1, contents: b"hello, world\n")
           actual        -> wasi:io/streams@0.2.6 [method]output-stream.write(self: &output-stream#1, contents: b"h")
           after     24  -> wasi:io/streams@0.2.6 [method]output-stream.blocking-flush(self: &output-stream#1)
+          in write, line unknown
           no source lines: the component has no debug information; name a build that has, or its folder, with --debug-info
           called from:
             function 2 at OFFSET
@@ -58,6 +59,7 @@ fn another_answer() {
           expected  21  -> wasi:io/streams@0.2.6 [method]output-stream.write(self: &output-stream#1, contents: b"hello, world\n")
           actual        -> wasi:cli/environment@0.2.6 get-environment()
           after     24  -> wasi:io/streams@0.2.6 [method]output-stream.blocking-flush(self: &output-stream#1)
+          in getenv, line unknown
           no source lines: the component has no debug information; name a build that has, or its folder, with --debug-info
           called from:
             function 4 at OFFSET

@@ -419,6 +419,7 @@ fn definitions_that_lie() {
           expected  5  get-arguments() -> u32
           actual       get-arguments() -> list<string>
           after     9  -> wasi:cli/stdout@0.2.6 get-stdout()
+          in hello::main, line unknown
           no source lines: the component has no debug information; name a build that has, or its folder, with --debug-info
           called from:
             function 0 at OFFSET
