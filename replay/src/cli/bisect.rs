@@ -22,35 +22,38 @@ use crate::ui::{Paint, Ui};
 use crate::{findings, json};
 
 const EXAMPLES: &str = "\
-The recording decides: a build is good if its replay does what was recorded. Both ends are tested first.
-Bad is only what the bad end does, at the same event, of the same kind, in the same function and value.
-  other  a build that does something else before that: it counts for nothing, like one that is skipped
-  good   also a build that does something else after that: it does what the bad end does not
-  skip   a build that cannot be tested: no component, an export is missing, its build failed
-Where such builds are next to the border, the answer is a range. If the difference went away in between,
-the answer is where it came last, and so far as tests have shown it, this is said; --scan shows it all.
+The recording decides: a build is good if its replay does what was recorded. Both ends are tested
+first. Bad is only what the bad end does: at the same event, of the same kind, in the same function
+and value.
+  good   also a build that does something else after that: there it does what was recorded
+  other  a build that does something else before that: like one that is skipped, it shows nothing
+  skip   a build that cannot be tested: it is no component, lacks an export, or was not built
+Where builds that show nothing stand next to the border, the answer is a range. If the difference
+went away and came back, the answer is where it came last. That is noticed where tested builds show
+it; --scan tests them all.
 
 Builds:
   FILE     a component
   FOLDER   all *.wasm in it, in the order of the numbers in their names: v9.wasm before v10.wasm
   @FILE    a list of files, one on each line
-  What was found out is kept in the theater home, by the bytes of chain and build. Nothing is replayed twice.
+What replays come to is kept in the theater home, by the bytes of chain and build.
 
 Commits:
-  With --git, the commits from --good to --bad along first parents are built when it is their turn, in a
-  temporary worktree, with sh -c. The command puts the component at $THEATER_BUILD. Exit 125 skips the
-  commit, and so does any other failure. The worktree is the same for all, so that what a build leaves
-  behind speeds up the next. The builds at the border are put into the store.
+With --git, the commits from --good to --bad along first parents are built with sh -c when it is
+their turn. The command puts the component at $THEATER_BUILD; exit 125 skips the commit, and so does
+any other failure. It runs in a temporary worktree, the same for all commits, so that one build can
+use what the last has left behind. Source text is shown from there. The builds on both sides of the
+border go into the store.
 
-Exit status of bisect: 0 if the first bad build is known, 1 if it is not: one of several, or an end is not
-what it should be; 2 if there can be no answer, 3 if the chain is open.
+Exit status of bisect: 0 if the first bad build is known, 1 if it is one of several or an end is not
+what it should be, 2 if there can be no answer, 3 if the chain is open.
 
 Examples:
   theater-replay bisect orders.chain.cbor builds/
   theater-replay bisect orders.chain.cbor v1.wasm v2.wasm v3.wasm --scan
   theater-replay bisect orders.chain.cbor builds/ --good v7.wasm --until 5000
   theater-replay bisect orders.chain.cbor --git . --good v1.2 --bad main \\
-      --build 'cargo build --target wasm32-wasip2 && cp target/wasm32-wasip2/debug/a.wasm $THEATER_BUILD'
+      --build 'make orders.wasm && cp orders.wasm $THEATER_BUILD'
 
 The JSON is described by replay/schemas/bisect-1.json.";
 
@@ -60,7 +63,7 @@ The JSON is described by replay/schemas/bisect-1.json.";
 pub(crate) struct Args {
     /// The chain, recorded with a good build.
     chain: PathBuf,
-    /// The builds in order of age, the oldest first: files, folders, or lists with an @ before them.
+    /// The builds in order of age, the oldest first.
     #[arg(value_name = "BUILD", required_unless_present = "git", conflicts_with = "git")]
     builds: Vec<PathBuf>,
     /// The good end: one of the builds, else the first; with --git a commit.

@@ -42,7 +42,8 @@ Examples:
   theater-replay run crashed.chain.cbor --prefix
   theater-replay run agent.chain.cbor --to 120 --quiet
   theater-replay run agent.chain.cbor --json | jq .divergence
-  git bisect run sh -c 'make && theater-replay run a.cbor --component a.wasm --good-if same'
+  git bisect run sh -c \\
+      'make a.wasm || exit 125; theater-replay run a.cbor --component a.wasm --good-if same'
 
 With --good-if, the exit status is what git bisect run asks for:
     0  good: the condition is met
