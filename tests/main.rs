@@ -21,3 +21,6 @@ mod bisect;
 mod guests;
 mod mutants;
 mod no_host;
+mod property;
+mod regressions;
+mod source_lines;

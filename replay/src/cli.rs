@@ -13,8 +13,11 @@ use crate::ui::{ColourChoice, Ui};
 
 mod bisect;
 mod diff;
+mod doctor;
 mod fork;
+mod fuzz;
 mod keygen;
+mod minimise;
 mod pack;
 mod prove;
 mod recover;
@@ -52,6 +55,10 @@ enum Command {
     Run(run::Args),
     Fork(fork::Args),
     Bisect(bisect::Args),
+    Fuzz(fuzz::Args),
+    #[command(alias = "minimize")]
+    Minimise(minimise::Args),
+    Doctor(doctor::Args),
     Keygen(keygen::Args),
 }
 
@@ -69,6 +76,9 @@ fn run(command: &Command, ui: &mut Ui) -> anyhow::Result<Exit> {
         Command::Run(args) => run::run(args, ui),
         Command::Fork(args) => fork::run(args, ui),
         Command::Bisect(args) => bisect::run(args, ui),
+        Command::Fuzz(args) => fuzz::run(args, ui),
+        Command::Minimise(args) => minimise::run(args, ui),
+        Command::Doctor(args) => doctor::run(args, ui),
         Command::Keygen(args) => keygen::run(args, ui),
     }
 }
