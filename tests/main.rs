@@ -18,6 +18,7 @@ mod resume;
 mod stage;
 
 mod bisect;
+mod doctor;
 mod guests;
 mod mutants;
 mod no_host;

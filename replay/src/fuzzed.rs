@@ -90,8 +90,13 @@ impl Fuzzed<'_> {
             _ => String::new(),
         };
         line(format!("  after {}{before}:", counted(made.len() as u64, "call")));
-        made.iter().for_each(|call| line(format!("    {}", visible(&call.to_string()))));
-        found.smallest.violation.details(self.source, paint).lines().for_each(|detail| line(detail.to_owned()));
+        made.iter().for_each(|call| line(format!("    {}", call.shown())));
+        found
+            .smallest
+            .violation
+            .details(self.source, paint)
+            .lines()
+            .for_each(|detail| line(detail.to_owned()));
     }
 
     fn tell_exports(&self, paint: Paint, line: &mut dyn FnMut(String)) {

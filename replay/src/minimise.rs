@@ -212,9 +212,12 @@ fn execute(
     })
 }
 
+/// The bytes of a chain that is being written.
+type Scratch = Arc<Mutex<Vec<u8>>>;
+
 /// A chain in memory for what a candidate does. It never leaves this process, so it is not marked
 /// synthetic: it has to be replayed.
-fn scratch(header: &Header) -> Result<(Recorder, Arc<Mutex<Vec<u8>>>), RecordError> {
+fn scratch(header: &Header) -> Result<(Recorder, Scratch), RecordError> {
     let about = About {
         component: header.component,
         settings: header.settings.clone(),

@@ -25,7 +25,7 @@ use code::{Code, Outline};
 use dwarf::{Dwarf, Level};
 pub use located::{Located, PlaceIs};
 pub use place::{Foreign, Place, Stack};
-pub use text::Excerpt;
+pub use text::Snippet;
 use twins::Twin;
 
 /// Why there are no places in the source.

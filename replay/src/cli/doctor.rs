@@ -19,7 +19,6 @@ use crate::exit::Exit;
 use crate::json;
 use crate::output::Output;
 use crate::source::SourceMap;
-use crate::story;
 use crate::ui::Ui;
 
 const EXAMPLES: &str = "\
@@ -227,7 +226,9 @@ fn report(
         1 => writeln!(ui.out, "{shown}: {}", paint.bad("1 finding"))?,
         count => writeln!(ui.out, "{shown}: {}", paint.bad(format!("{count} findings")))?,
     }
-    write!(ui.out, "{}", story::indented(&report::tell(diagnosis, paint)))?;
+    for line in report::tell(diagnosis, paint) {
+        writeln!(ui.out, "{}", format!("  {line}").trim_end())?;
+    }
     match chains.first() {
         Some([first, varied]) => {
             let [first, varied] = [first, varied].map(|file| argument(Path::new(file)));

@@ -20,6 +20,7 @@ use crate::property::{
     Conditions, Counterexample, FUEL_DEFAULT, LeftOut, NotRecorded, Property, PropertyError,
     Reason, Search,
 };
+use crate::source::SourceMap;
 use crate::ui::Ui;
 
 const EXAMPLES: &str = "\
@@ -101,6 +102,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
 
 /// Tries cases, and tells what came of it.
 fn search(args: &Args, property: &Property, ui: &mut Ui) -> anyhow::Result<Exit> {
+    let map = SourceMap::of(property.component().bytes(), &args.source.debug_info)?;
     let seed = args.seed.map_or_else(random_seed, Ok)?;
     let calls_max = usize::try_from(args.calls).unwrap_or(usize::MAX);
     let search = Search { cases: args.cases, calls_max, seed };
@@ -108,7 +110,7 @@ fn search(args: &Args, property: &Property, ui: &mut Ui) -> anyhow::Result<Exit>
     let mut searched = property.search(&search, &mut |searched| progress.set(searched.cases));
     drop(progress);
     if let Some(found) = &mut searched.found {
-        found.smallest.violation.locate(property.component(), &args.source.debug_info);
+        found.smallest.violation.locate(&map);
     }
     let found = searched.found.as_ref();
     let saved = found.map(|found| save(args, &found.smallest, seed)).transpose()?;

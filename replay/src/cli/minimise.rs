@@ -145,6 +145,9 @@ fn builds(
         )),
         None => {
             let found = find::component(chain, &args.chain, None, engine);
+            if chain.header().component.is_none() {
+                return found.map(|found| (found.component, other));
+            }
             let advice = match other {
                 Some(_) => "name the file of the recorded build with --recorded",
                 None => "name its file with --component",
@@ -314,6 +317,9 @@ fn tell(args: &Args, outcome: &MinimiseJson, ui: &mut Ui) -> anyhow::Result<()> 
     let (before, after) = (outcome.calls_before as u64, outcome.calls_after as u64);
     let shown = visible(&outcome.chain);
     let headline = match (before, after) {
+        (before, after) if !outcome.is_minimal => {
+            format!("{after} of {} are left", counted(before, "call"))
+        }
         (before, after) if before == after => {
             format!("all {} up to the failure are needed", counted(before, "call"))
         }

@@ -148,7 +148,7 @@ fn varied(varied: &[Varied]) -> Vec<String> {
     let times = varied
         .iter()
         .filter(|one| one.why_not.is_none())
-        .map(|one| format!("{} {} times", one.class.noun(), one.runs));
+        .map(|one| format!("{} {}", one.class.noun(), counted(one.runs.into(), "time")));
     let times: Vec<String> = times.collect();
     let mut lines = Vec::new();
     if !times.is_empty() {

@@ -90,23 +90,22 @@ impl Class {
             };
             world.imports.iter().any(calls)
         };
-        let is_possible = match self {
-            Class::Time => imports("wasi:clocks/", ""),
-            Class::Schedule => imports("wasi:io/poll@", "poll"),
-            Class::Random => imports("wasi:random/", ""),
+        let lists = || imports("wasi:filesystem/", "[method]descriptor.read-directory");
+        let (is_possible, otherwise) = match self {
+            Class::Time => (imports("wasi:clocks/", ""), "it imports no clock"),
+            Class::Schedule => {
+                (imports("wasi:io/poll@", "poll"), "it never waits for several things")
+            }
+            Class::Random => (imports("wasi:random/", ""), "it imports no randomness"),
             // Whatever it asks of the environment is put into its memory, and moves the rest.
-            Class::Environment | Class::Addresses => imports("wasi:cli/environment@", ""),
-            Class::DirectoryOrder if !has_dirs => return Some("no directory is granted"),
-            Class::DirectoryOrder => imports("wasi:filesystem/", "[method]descriptor.read-dir"),
-            Class::World | Class::Runtime | Class::Replay => return Some("it cannot be varied"),
+            Class::Environment | Class::Addresses => {
+                (imports("wasi:cli/environment@", ""), "it imports no environment")
+            }
+            Class::DirectoryOrder if !has_dirs => (false, "no directory is granted"),
+            Class::DirectoryOrder => (lists(), "it lists no directory"),
+            Class::World | Class::Runtime | Class::Replay => (false, "it cannot be varied"),
         };
-        (!is_possible).then(|| match self {
-            Class::Time => "it imports no clock",
-            Class::Schedule => "it never waits for several things",
-            Class::Random => "it imports no randomness",
-            Class::Environment | Class::Addresses => "it imports no environment",
-            _ => "it lists no directory",
-        })
+        (!is_possible).then_some(otherwise)
     }
 }
 
@@ -171,7 +170,7 @@ impl Setting {
             Class::Time => {
                 // Not whole days, so that the day of the week and the time of day change too.
                 let start_ns = START + nth * (401 * DAY + DAY / 7);
-                let step_ns = STEP * if number % 2 == 0 { 1 } else { 37 * nth };
+                let step_ns = STEP * if number.is_multiple_of(2) { 1 } else { 37 * nth };
                 let what = format!("clocks start {} days later", 401 * nth);
                 let monotonic_start_ns = nth * (401 * DAY + DAY / 7);
                 let liberties = Liberties { monotonic_start_ns, ..first.liberties };
@@ -188,7 +187,7 @@ impl Setting {
                 let what = format!("another seed: {}", nth + 1);
                 Setting { random: Random::Seeded(nth + 1), what, ..first }
             }
-            Class::Environment => environment(number, first),
+            Class::Environment => environment(number, &first),
             Class::DirectoryOrder => {
                 let (entries, what) = match number {
                     0 => (EntryOrder::Reversed, "the entries come in reverse".to_owned()),
@@ -198,7 +197,7 @@ impl Setting {
                 };
                 Setting { liberties: Liberties { entries, ..first.liberties }, what, ..first }
             }
-            Class::Addresses => moved(number, first),
+            Class::Addresses => moved(number, &first),
             Class::World | Class::Runtime | Class::Replay => first,
         }
     }
@@ -215,7 +214,7 @@ impl Setting {
 }
 
 /// Other values of the same length; more variables; none.
-fn environment(number: u32, first: Setting) -> Setting {
+fn environment(number: u32, first: &Setting) -> Setting {
     let by = (number / 3 + 1) as u8;
     let (env, what) = match number % 3 {
         0 => {
@@ -234,12 +233,12 @@ fn environment(number: u32, first: Setting) -> Setting {
         _ => (Vec::new(), "no variables"),
     };
     let program = turned(&first.program, by);
-    let program = if number % 3 == 0 { program } else { first.program.clone() };
-    Setting { env, program, what: what.to_owned(), ..first }
+    let program = if number.is_multiple_of(3) { program } else { first.program.clone() };
+    Setting { env, program, what: what.to_owned(), ..first.clone() }
 }
 
 /// Moves what comes to lie behind arguments and variables in the component's memory.
-fn moved(number: u32, first: Setting) -> Setting {
+fn moved(number: u32, first: &Setting) -> Setting {
     let bytes = [48, 1_000, 70_000][number as usize % 3] + 16 * (number as usize / 3);
     let padding = "x".repeat(bytes);
     let mut env = first.env.clone();
@@ -248,7 +247,7 @@ fn moved(number: u32, first: Setting) -> Setting {
     }
     let program = padding + &first.program;
     let what = format!("PATH and the program's name are {bytes} bytes longer");
-    Setting { env, program, what, ..first }
+    Setting { env, program, what, ..first.clone() }
 }
 
 /// The same text with every letter and digit another one.

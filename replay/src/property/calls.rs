@@ -8,9 +8,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::Union;
 use theater_record::{Type, TypeId, TypeTable, Value};
+use theater_runtime::escape::visible;
 use theater_runtime::{FindError, Function, FunctionPath, World, write_value};
 
 use super::values::values;
+use crate::amount::counted;
 
 /// A call of an export. It shows as text in WAVE.
 ///
@@ -293,6 +295,24 @@ impl Call {
     #[must_use]
     pub fn function(&self) -> &Function {
         self.exports.function(self.export)
+    }
+}
+
+/// Longer calls are shown in part.
+const SHOWN_MAX: usize = 400;
+
+impl Call {
+    /// The call as people see it, where there is no room for long values.
+    pub(crate) fn shown(&self) -> String {
+        let text = visible(&self.to_string());
+        let more = text.chars().count().saturating_sub(SHOWN_MAX);
+        match more {
+            0 => text,
+            more => {
+                let start: String = text.chars().take(SHOWN_MAX).collect();
+                format!("{start} ... and {}", counted(more as u64, "character"))
+            }
+        }
     }
 }
 

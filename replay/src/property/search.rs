@@ -8,6 +8,7 @@ use super::Property;
 use super::calls::Call;
 use super::record::Recorded;
 use super::violation::Counterexample;
+use crate::source::SourceMap;
 
 /// What to try. The same search of the same component always tries the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +92,10 @@ pub(super) fn search(
             Err(broken) => {
                 searched.count(&broken.recorded, positions);
                 let mut found = shrink(property, &mut *case, broken);
-                found.smallest.violation.locate(property.component(), &[]);
+                // Where the file makes no sense as far as that is concerned, lines are not told.
+                if let Ok(map) = SourceMap::of(property.component().bytes(), &[]) {
+                    found.smallest.violation.locate(&map);
+                }
                 searched.found = Some(found);
             }
         }

@@ -1,12 +1,11 @@
 //! What can be wrong with a recording, as data and in words.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use theater_record::{Event, Hash, Reader, Stored};
 use theater_runtime::escape::visible;
-use theater_runtime::{Backend, Component, Crossing, PlaybackError};
+use theater_runtime::{Backend, Crossing, PlaybackError};
 use theater_verify::{Fault, Verdict, VerifyError};
 
 use super::calls::Call;
@@ -131,13 +130,10 @@ impl Violation {
         }
     }
 
-    /// Looks up where in its source the component parted from its recording. Nothing is found where
-    /// the component's file does not make sense as far as that is concerned.
-    pub(crate) fn locate(&mut self, component: &Component, debug_info: &[PathBuf]) {
-        if let Violation::Diverged { divergence, .. } = self
-            && let Ok(map) = SourceMap::of(component.bytes(), debug_info)
-        {
-            divergence.locate(&map);
+    /// Looks up where in its source the component parted from its recording.
+    pub(crate) fn locate(&mut self, map: &SourceMap) {
+        if let Violation::Diverged { divergence, .. } = self {
+            divergence.locate(map);
         }
     }
 
@@ -252,9 +248,7 @@ impl fmt::Display for Counterexample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", visible(&self.violation.to_string()))?;
         writeln!(f, "  after {}:", counted(self.made().len() as u64, "call"))?;
-        self.made()
-            .iter()
-            .try_for_each(|call| writeln!(f, "    {}", visible(&call.to_string())))?;
+        self.made().iter().try_for_each(|call| writeln!(f, "    {}", call.shown()))?;
         let details = self.violation.details(&SourceArgs::default(), Paint::PLAIN);
         f.write_str(details.trim_end())
     }

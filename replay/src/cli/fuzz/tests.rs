@@ -71,6 +71,7 @@ fn calls_that_break_the_property() {
           expected  24  -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#1, contents: b"step 3 ENDS\n")
           actual        -> wasi:io/streams@0.2.12 [method]output-stream.blocking-write-and-flush(self: &output-stream#1, contents: b"step 3 ends\n")
           after     27  <= theater:mutants/steps step: ok([{name: "seconds", value: 1700000000}, {name: "random", value: 2573934286509310097}, {name: "monotonic", value: 0}, {name: "total", value: 3}])
+          no source lines: the component has no debug information; name a build that has, or its folder, with --debug-info
           11 calls in 4 cases
             8  theater:mutants/steps#step
             3  theater:mutants/steps#total
