@@ -20,6 +20,7 @@ mod stage;
 mod bisect;
 mod doctor;
 mod guests;
+mod minimise;
 mod mutants;
 mod no_host;
 mod property;

@@ -3,7 +3,7 @@
 use theater_runtime::escape::plain;
 
 use crate::locate::SourceArgs;
-use crate::source::{Snippet, Foreign, Located, Place, PlaceIs};
+use crate::source::{Foreign, Located, Place, PlaceIs, Snippet};
 use crate::ui::Paint;
 
 /// More callers than this are shown only when asked for.

@@ -320,6 +320,7 @@ fn tell(args: &Args, outcome: &MinimiseJson, ui: &mut Ui) -> anyhow::Result<()> 
         (before, after) if !outcome.is_minimal => {
             format!("{after} of {} are left", counted(before, "call"))
         }
+        (1, 1) => "its only call is needed".to_owned(),
         (before, after) if before == after => {
             format!("all {} up to the failure are needed", counted(before, "call"))
         }

@@ -103,7 +103,25 @@ fn the_source_text_is_that_of_each_commit() {
     let (_, lines) = said.split_once("  after ").unwrap();
     let (lines, rest) = lines.split_once("  the last good").unwrap();
     assert!(rest.contains("2 replays for 2 builds"), "{said}");
-    expect![[r#""#]].assert_eq(&format!("after{lines}"));
+    expect![[r#"
+        after    57  <= theater:mutants/steps step: ok([{name: "seconds", value: 1767323045}, {name: "random", value: 6483294338957213699}, {name: "monotonic", value: 2000}, {name: "total", value: 6}])
+          703e027 mutant-base:
+            at mutants/src/lib.rs:99:24 in {closure#0}
+                 98 |         // as before the line has recorded that it did; the step goes on.
+              >  99 |         let _ = output.blocking_write_and_flush(line.as_bytes());
+                100 |     };
+            called from mutants/src/lib.rs:117:5 in write_and_measure
+            called from mutants/src/lib.rs:79:21 in step
+            called from mutants/src/lib.rs:60:21 in step
+          4cacfb0 mutant-changed-argument:
+            at mutants/src/lib.rs:99:24 in {closure#0}
+                 98 |         // otherwise the line has recorded that it did; the step goes on.
+              >  99 |         let _ = output.blocking_write_and_flush(line.as_bytes());
+                100 |     };
+            called from mutants/src/lib.rs:117:5 in write_and_measure
+            called from mutants/src/lib.rs:79:21 in step
+            called from mutants/src/lib.rs:60:21 in step
+    "#]].assert_eq(&format!("after{lines}"));
 }
 
 #[test]
