@@ -100,9 +100,11 @@ fn the_source_text_is_that_of_each_commit() {
     let build = format!("cp {corpus}/twins/$(cat which).wasm $THEATER_BUILD");
     let said = bisect_commits(&stage, &build, "--good HEAD~1");
     let said = String::from_utf8(said.stdout).unwrap();
-    let lines = said.split_once("  after ").unwrap().1.split_once("  the last good").unwrap().0;
+    let (_, lines) = said.split_once("  after ").unwrap();
+    let (lines, rest) = lines.split_once("  the last good").unwrap();
+    assert!(rest.contains("2 replays for 2 builds"), "{said}");
     expect![[r#"
-            57  <= theater:mutants/steps step: ok([{name: "seconds", value: 1767323045}, {name: "random", value: 6483294338957213699}, {name: "monotonic", value: 2000}, {name: "total", value: 6}])
+        after    57  <= theater:mutants/steps step: ok([{name: "seconds", value: 1767323045}, {name: "random", value: 6483294338957213699}, {name: "monotonic", value: 2000}, {name: "total", value: 6}])
           703e027 mutant-base:
             at mutants/src/lib.rs:99:24 in {closure#0}
                  98 |         // as before the line has recorded that it did; the step goes on.
@@ -119,7 +121,7 @@ fn the_source_text_is_that_of_each_commit() {
             called from mutants/src/lib.rs:117:5 in write_and_measure
             called from mutants/src/lib.rs:79:21 in step
             called from mutants/src/lib.rs:60:21 in step
-    "#]].assert_eq(lines);
+    "#]].assert_eq(&format!("after{lines}"));
 }
 
 #[test]
