@@ -17,6 +17,7 @@ mod resume;
 
 mod stage;
 
+mod bisect;
 mod doctor;
 mod guests;
 mod minimise;
