@@ -22,6 +22,7 @@ mod membrane;
 mod playback;
 mod recording;
 mod store;
+pub mod supervision;
 mod tape;
 mod trap;
 mod wave;
