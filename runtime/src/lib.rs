@@ -18,6 +18,7 @@ mod killer;
 mod lifter;
 mod limiter;
 mod live;
+pub mod manifest;
 mod membrane;
 mod playback;
 mod recording;

@@ -1,0 +1,1 @@
+//! `MANIFEST.md` says what is so.
