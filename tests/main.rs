@@ -17,6 +17,10 @@ mod resume;
 
 mod stage;
 
+mod doctor;
 mod guests;
 mod mutants;
 mod no_host;
+mod property;
+mod regressions;
+mod source_lines;

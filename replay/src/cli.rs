@@ -12,8 +12,11 @@ use crate::exit::{self, Exit};
 use crate::ui::{ColourChoice, Ui};
 
 mod diff;
+mod doctor;
 mod fork;
+mod fuzz;
 mod keygen;
+mod minimise;
 mod pack;
 mod prove;
 mod recover;
@@ -50,6 +53,10 @@ enum Command {
     Recover(recover::Args),
     Run(run::Args),
     Fork(fork::Args),
+    Fuzz(fuzz::Args),
+    #[command(alias = "minimize")]
+    Minimise(minimise::Args),
+    Doctor(doctor::Args),
     Keygen(keygen::Args),
 }
 
@@ -66,6 +73,9 @@ fn run(command: &Command, ui: &mut Ui) -> anyhow::Result<Exit> {
         Command::Recover(args) => recover::run(args, ui),
         Command::Run(args) => run::run(args, ui),
         Command::Fork(args) => fork::run(args, ui),
+        Command::Fuzz(args) => fuzz::run(args, ui),
+        Command::Minimise(args) => minimise::run(args, ui),
+        Command::Doctor(args) => doctor::run(args, ui),
         Command::Keygen(args) => keygen::run(args, ui),
     }
 }

@@ -37,6 +37,12 @@ pub(crate) struct SourceArgs {
     pub(crate) verbose: bool,
 }
 
+impl Default for SourceArgs {
+    fn default() -> SourceArgs {
+        SourceArgs { debug_info: Vec::new(), source_root: PathBuf::from("."), verbose: false }
+    }
+}
+
 /// The places of a chain's events.
 pub(crate) struct Lines {
     /// What is known, by event.

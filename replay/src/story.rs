@@ -190,25 +190,34 @@ fn signature(crossing: &Crossing) -> String {
     plain(&format!("{}({params}){arrow}{}", function.name, results.join(", ")))
 }
 
-fn byte_of(difference: &theater_diff::Difference) -> Option<u64> {
+/// From which byte on two texts or lists of bytes differ.
+pub(crate) fn byte_of(difference: &theater_diff::Difference) -> Option<u64> {
     match &difference.change {
         theater_diff::Change::Bytes { equal_start, .. } => *equal_start,
         _ => None,
     }
 }
 
-/// Both sides of a difference as text; long ones around where they part.
+/// Both sides of a divergence's difference as text.
 fn texts(divergence: &Divergence, difference: &theater_diff::Difference) -> (String, String) {
-    let start = byte_of(difference);
-    let (expected, actual) = sides(&difference.change);
     let table = |crossing: &Option<Crossing>| {
         crossing.as_ref().map(|crossing| crossing.types.clone()).unwrap_or_default()
     };
+    side_texts(difference, [&table(&divergence.expected), &table(&divergence.actual)])
+}
+
+/// Both sides of a difference as text; long ones around where they part.
+pub(crate) fn side_texts(
+    difference: &theater_diff::Difference,
+    types: [&TypeTable; 2],
+) -> (String, String) {
+    let start = byte_of(difference);
+    let (expected, actual) = sides(&difference.change);
     let show = |side: Option<&Typed>, types: &TypeTable| match side {
         Some(typed) => shown(typed, types, start),
         None => "nothing".to_owned(),
     };
-    (show(expected, &table(&divergence.expected)), show(actual, &table(&divergence.actual)))
+    (show(expected, types[0]), show(actual, types[1]))
 }
 
 fn shown(typed: &Typed, types: &TypeTable, start: Option<u64>) -> String {

@@ -158,9 +158,8 @@ impl Manifest {
     /// Reads the manifest in this file. The gaps in its texts are filled in from `state`, the state
     /// that the actor is to start with, if it is JSON; else from the state in the manifest.
     pub fn load(path: &Path, state: Option<&[u8]>) -> Result<Loaded, ManifestError> {
-        let text = read_text(path).map_err(|source| {
-            ManifestError::Unreadable { path: path.to_owned(), source }
-        })?;
+        let text = read_text(path)
+            .map_err(|source| ManifestError::Unreadable { path: path.to_owned(), source })?;
         let file = path.display().to_string();
         Manifest::parse(&file, text, state).map_err(ManifestError::Invalid)
     }
@@ -276,7 +275,10 @@ fn rename_old(root: &mut Section<'_>) {
     root.rename("initial_state", "init_state");
     root.rename("handler", "handlers");
     root.rename("permission_policy", "permissions");
-    root.ignore("static_package", "components in files and in the store do not change by themselves");
+    root.ignore(
+        "static_package",
+        "components in files and in the store do not change by themselves",
+    );
     root.ignore("long_description", "description says what the actor is for");
     root.ignore("logging", "the chain has all that is logged; see theater logs");
     root.ignore("event_server", "the server serves the events of all actors");

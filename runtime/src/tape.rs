@@ -31,8 +31,8 @@ use cursor::Cursor;
 pub use frames::{Frame, FramesAt};
 pub(crate) use frames::{FrameIndex, frames_of};
 pub use mismatch::{Crossing, Mismatch};
-pub(crate) use names::{find_function, function_of};
-use names::{function_id, without_version};
+use names::function_id;
+pub(crate) use names::{find_function, function_of, without_version};
 pub use probe::Probe;
 
 /// What keeps a replay from going on.
@@ -176,6 +176,11 @@ impl Tape {
     /// The event that comes next.
     pub(crate) fn event(&self) -> Result<(u64, Event), TapeError> {
         self.cursor.event()
+    }
+
+    /// The types that the chain has named so far.
+    pub(crate) fn types(&self) -> &TypeTable {
+        self.cursor.types()
     }
 
     pub(crate) fn next_seq(&self) -> u64 {
@@ -354,6 +359,9 @@ impl Tape {
 
     /// Fuel is compared where it was recorded, and only there.
     fn as_recorded<'e>(&self, event: &'e Event) -> Cow<'e, Event> {
+        if let Some(recorded) = self.recorded_overflow(event) {
+            return Cow::Owned(recorded);
+        }
         if self.records_fuel || fuel_of(event).is_none() {
             return Cow::Borrowed(event);
         }
@@ -364,6 +372,18 @@ impl Tape {
             _ => {}
         }
         Cow::Owned(event)
+    }
+
+    /// The recorded end of a recursion without end, if the component comes to that end too. Under
+    /// another compiler it does so at another depth: with another amount of fuel, or without any.
+    fn recorded_overflow(&self, event: &Event) -> Option<Event> {
+        let Event::ExportReturn(Return { outcome: Outcome::Trapped { code, .. }, .. }) = event
+        else {
+            return None;
+        };
+        let is_end = matches!(code, TrapCode::StackOverflow | TrapCode::OutOfFuel);
+        let recorded = (is_end && self.is_overdue()).then(|| self.cursor.event().ok()).flatten();
+        recorded.map(|(_, event)| event).filter(|one| function_id(one) == function_id(event))
     }
 
     /// Puts payloads that stand out of line back into an event.
@@ -537,7 +557,7 @@ impl Actor<Tape> {
 impl Tape {
     /// Whether the recording ends in a stack overflow here, which another compiler may come to
     /// later.
-    fn is_overdue(&mut self) -> bool {
+    fn is_overdue(&self) -> bool {
         self.other_compiler
             && matches!(
                 self.cursor.event(),

@@ -7,10 +7,13 @@
 mod chains;
 mod damage;
 mod diff;
+mod doctor;
 mod filter;
 mod follow;
 mod fork;
+mod fuzz;
 mod keygen;
+mod minimise;
 mod pack;
 mod process;
 mod prove;

@@ -9,7 +9,10 @@ use crate::recorded::Stage;
 use crate::scene::{Scene, frame_of, open, sample, signed};
 
 const DIFF: &str = include_str!("../../schemas/diff-1.json");
+const DOCTOR: &str = include_str!("../../schemas/doctor-1.json");
 const FORK: &str = include_str!("../../schemas/fork-1.json");
+const FUZZ: &str = include_str!("../../schemas/fuzz-1.json");
+const MINIMISE: &str = include_str!("../../schemas/minimise-1.json");
 const PROOF: &str = include_str!("../../schemas/proof-1.json");
 const RECOVER: &str = include_str!("../../schemas/recover-1.json");
 const RUN: &str = include_str!("../../schemas/run-1.json");
@@ -169,6 +172,46 @@ fn fork_conforms() {
     let set = format!("--at {at} --set result.seconds=1");
     fork(&format!("a.cbor {set} --component mutant-base.wasm"));
     fork(&format!("cut.cbor {set}"));
+}
+
+#[test]
+fn fuzz_conforms() {
+    let schema: Value = serde_json::from_str(FUZZ).unwrap();
+    let line = "fuzz resources.wasm --json --seed 1 --cases 5 --only counters";
+    let output = crate::fuzz::stage(&["resources"]).run(line);
+    let document: Value = serde_json::from_slice(&output.stdout).expect(line);
+    check(&document, &schema, &schema, "").unwrap();
+    // What is said of calls that were found is kept beside the sources: no component has any.
+    let found = include_str!("../../src/cli/fuzz/found.json.txt");
+    check(&serde_json::from_str(found).unwrap(), &schema, &schema, "").unwrap();
+}
+
+#[test]
+fn minimise_conforms() {
+    let minimise = |rest: &str| replay_conforms(&format!("minimise --json {rest}"), MINIMISE);
+    let base = "a.cbor --component mutant-base.wasm";
+    let crash = crate::recorded::record("mutant-base", &["step(1)", "step(99)"], false);
+    let refused = crate::recorded::record("mutant-base", &["step(1)", "step(0)"], false);
+    let schema: Value = serde_json::from_str(MINIMISE).unwrap();
+    for chain in [crash, refused] {
+        let stage = stage();
+        stage.write("crash.cbor", &chain);
+        let line = "minimise --json crash.cbor --component mutant-base.wasm --out out.cbor";
+        let document: Value = serde_json::from_slice(&stage.run(line).stdout).unwrap();
+        check(&document, &schema, &schema, "").unwrap();
+    }
+    minimise(
+        &format!("{base} --recorded mutant-base.wasm --out out.cbor")
+            .replace("--component mutant-base", "--component mutant-changed-argument"),
+    );
+    minimise("cut.cbor --out out.cbor");
+}
+
+#[test]
+fn doctor_conforms() {
+    let doctor = |rest: &str| replay_conforms(&format!("doctor --json {rest}"), DOCTOR);
+    doctor("mutant-base.wasm --invoke step(1) --keep kept");
+    doctor("mutant-base.wasm --invoke step(1) --invoke step(99) --runs 1");
 }
 
 #[test]

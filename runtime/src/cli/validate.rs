@@ -65,7 +65,8 @@ struct Place<'a> {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    let path = if args.manifest.is_dir() { args.manifest.join(FILE) } else { args.manifest.clone() };
+    let path =
+        if args.manifest.is_dir() { args.manifest.join(FILE) } else { args.manifest.clone() };
     let path = path.strip_prefix(".").unwrap_or(&path);
     let checked = check(args, path)?;
     let (manifest, problems) = match &checked {

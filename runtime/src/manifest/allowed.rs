@@ -130,11 +130,7 @@ fn use_of(path: &Path, write: Option<bool>) -> Filesystem {
     Filesystem { read: write.map(|_| true), write, allowed_paths, ..Filesystem::default() }
 }
 
-fn own_or_allowed(
-    rule: &Rule<Filesystem>,
-    path: &Path,
-    base_dir: &Path,
-) -> Result<(), Widening> {
+fn own_or_allowed(rule: &Rule<Filesystem>, path: &Path, base_dir: &Path) -> Result<(), Widening> {
     let (path, own) = (real_path(&base_dir.join(path)), real_path(base_dir));
     if Below(own).covers_path(&path) {
         return Ok(());
@@ -180,10 +176,8 @@ fn check_wasi(wasi: &Wasi, permissions: &Permissions, base_dir: &Path) -> Result
 /// Nobody looks at the methods, redirects, sizes and times of requests through `wasi:http`, so whoever
 /// is restricted in these cannot have it.
 fn check_http(asked: &[HttpGrant], rule: &Rule<HttpClient>) -> Result<(), Widening> {
-    let client = rule.allow(&HttpClient {
-        allowed_hosts: Some(asked.to_vec()),
-        ..HttpClient::default()
-    })?;
+    let client =
+        rule.allow(&HttpClient { allowed_hosts: Some(asked.to_vec()), ..HttpClient::default() })?;
     let only_hosts =
         HttpClient { allowed_hosts: client.allowed_hosts.clone(), ..HttpClient::default() };
     if client == only_hosts {

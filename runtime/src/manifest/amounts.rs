@@ -57,7 +57,9 @@ mod tests {
     fn sizes_and_times_have_units_and_limits() {
         assert_eq!(parse_size("64MiB"), Ok(64 << 20));
         assert_eq!(parse_size("7"), Ok(7));
-        for wrong in ["", "MiB", "-1", "1 parsec", "99999999999999999999", "18446744073709551615KiB"] {
+        for wrong in
+            ["", "MiB", "-1", "1 parsec", "99999999999999999999", "18446744073709551615KiB"]
+        {
             assert!(parse_size(wrong).is_err(), "{wrong}");
         }
         assert_eq!(parse_time("2m"), Ok(120_000_000_000));

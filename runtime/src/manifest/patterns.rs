@@ -220,9 +220,7 @@ fn is_wider<T: PartialEq>(outer: &Option<T>, inner: &Option<T>) -> bool {
 /// Whether the first bits of both addresses are the same.
 fn is_in_range(start: IpAddr, bits: u8, other: IpAddr) -> bool {
     let differ = match (start, other) {
-        (IpAddr::V4(one), IpAddr::V4(other)) => {
-            u128::from(one.to_bits() ^ other.to_bits()) << 96
-        }
+        (IpAddr::V4(one), IpAddr::V4(other)) => u128::from(one.to_bits() ^ other.to_bits()) << 96,
         (IpAddr::V6(one), IpAddr::V6(other)) => one.to_bits() ^ other.to_bits(),
         (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
     };

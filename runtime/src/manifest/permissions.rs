@@ -10,8 +10,8 @@ use std::path::Path;
 
 use super::patterns::{Below, Pattern};
 use super::restrictions::{
-    Environment, Filesystem, HttpClient, HttpServer, Messages, Network, Process, Random,
-    SelfCare, StoreUse, Supervision, Timing,
+    Environment, Filesystem, HttpClient, HttpServer, Messages, Network, Process, Random, SelfCare,
+    StoreUse, Supervision, Timing,
 };
 
 /// A rule for each capability.

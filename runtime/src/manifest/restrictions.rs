@@ -47,7 +47,12 @@ impl Restriction for Supervision {
 
     fn narrowed(&self, child: &Supervision) -> Result<Supervision, Widening> {
         Ok(Supervision {
-            max_children: key::<Supervision, _>("max_children", &self.max_children, &child.max_children).at_most(count)?,
+            max_children: key::<Supervision, _>(
+                "max_children",
+                &self.max_children,
+                &child.max_children,
+            )
+            .at_most(count)?,
         })
     }
 }
@@ -67,7 +72,8 @@ impl Restriction for StoreUse {
     fn narrowed(&self, child: &StoreUse) -> Result<StoreUse, Widening> {
         Ok(StoreUse {
             write: key::<StoreUse, _>("write", &self.write, &child.write).may()?,
-            max_bytes: key::<StoreUse, _>("max_bytes", &self.max_bytes, &child.max_bytes).at_most(size)?,
+            max_bytes: key::<StoreUse, _>("max_bytes", &self.max_bytes, &child.max_bytes)
+                .at_most(size)?,
         })
     }
 }
@@ -92,11 +98,32 @@ impl Restriction for HttpClient {
 
     fn narrowed(&self, child: &HttpClient) -> Result<HttpClient, Widening> {
         Ok(HttpClient {
-            allowed_hosts: key::<HttpClient, _>("allowed_hosts", &self.allowed_hosts, &child.allowed_hosts).subset()?,
-            allowed_methods: key::<HttpClient, _>("allowed_methods", &self.allowed_methods, &child.allowed_methods).subset()?,
-            max_redirects: key::<HttpClient, _>("max_redirects", &self.max_redirects, &child.max_redirects).at_most(count)?,
-            max_response_bytes: key::<HttpClient, _>("max_response_bytes", &self.max_response_bytes, &child.max_response_bytes).at_most(size)?,
-            timeout_ns: key::<HttpClient, _>("timeout", &self.timeout_ns, &child.timeout_ns).at_most(time_text)?,
+            allowed_hosts: key::<HttpClient, _>(
+                "allowed_hosts",
+                &self.allowed_hosts,
+                &child.allowed_hosts,
+            )
+            .subset()?,
+            allowed_methods: key::<HttpClient, _>(
+                "allowed_methods",
+                &self.allowed_methods,
+                &child.allowed_methods,
+            )
+            .subset()?,
+            max_redirects: key::<HttpClient, _>(
+                "max_redirects",
+                &self.max_redirects,
+                &child.max_redirects,
+            )
+            .at_most(count)?,
+            max_response_bytes: key::<HttpClient, _>(
+                "max_response_bytes",
+                &self.max_response_bytes,
+                &child.max_response_bytes,
+            )
+            .at_most(size)?,
+            timeout_ns: key::<HttpClient, _>("timeout", &self.timeout_ns, &child.timeout_ns)
+                .at_most(time_text)?,
         })
     }
 }
@@ -123,12 +150,38 @@ impl Restriction for HttpServer {
 
     fn narrowed(&self, child: &HttpServer) -> Result<HttpServer, Widening> {
         Ok(HttpServer {
-            allowed_addresses: key::<HttpServer, _>("allowed_addresses", &self.allowed_addresses, &child.allowed_addresses).subset()?,
-            allowed_routes: key::<HttpServer, _>("allowed_routes", &self.allowed_routes, &child.allowed_routes).subset()?,
-            allowed_methods: key::<HttpServer, _>("allowed_methods", &self.allowed_methods, &child.allowed_methods).subset()?,
-            max_request_bytes: key::<HttpServer, _>("max_request_bytes", &self.max_request_bytes, &child.max_request_bytes).at_most(size)?,
-            max_connections: key::<HttpServer, _>("max_connections", &self.max_connections, &child.max_connections).at_most(count)?,
-            timeout_ns: key::<HttpServer, _>("timeout", &self.timeout_ns, &child.timeout_ns).at_most(time_text)?,
+            allowed_addresses: key::<HttpServer, _>(
+                "allowed_addresses",
+                &self.allowed_addresses,
+                &child.allowed_addresses,
+            )
+            .subset()?,
+            allowed_routes: key::<HttpServer, _>(
+                "allowed_routes",
+                &self.allowed_routes,
+                &child.allowed_routes,
+            )
+            .subset()?,
+            allowed_methods: key::<HttpServer, _>(
+                "allowed_methods",
+                &self.allowed_methods,
+                &child.allowed_methods,
+            )
+            .subset()?,
+            max_request_bytes: key::<HttpServer, _>(
+                "max_request_bytes",
+                &self.max_request_bytes,
+                &child.max_request_bytes,
+            )
+            .at_most(size)?,
+            max_connections: key::<HttpServer, _>(
+                "max_connections",
+                &self.max_connections,
+                &child.max_connections,
+            )
+            .at_most(count)?,
+            timeout_ns: key::<HttpServer, _>("timeout", &self.timeout_ns, &child.timeout_ns)
+                .at_most(time_text)?,
         })
     }
 }
@@ -145,7 +198,8 @@ impl Restriction for Timing {
 
     fn narrowed(&self, child: &Timing) -> Result<Timing, Widening> {
         Ok(Timing {
-            max_sleep_ns: key::<Timing, _>("max_sleep", &self.max_sleep_ns, &child.max_sleep_ns).at_most(time_text)?,
+            max_sleep_ns: key::<Timing, _>("max_sleep", &self.max_sleep_ns, &child.max_sleep_ns)
+                .at_most(time_text)?,
         })
     }
 }
@@ -162,7 +216,8 @@ impl Restriction for Random {
 
     fn narrowed(&self, child: &Random) -> Result<Random, Widening> {
         Ok(Random {
-            max_bytes: key::<Random, _>("max_bytes", &self.max_bytes, &child.max_bytes).at_most(size)?,
+            max_bytes: key::<Random, _>("max_bytes", &self.max_bytes, &child.max_bytes)
+                .at_most(size)?,
         })
     }
 }
@@ -227,8 +282,18 @@ impl Restriction for Filesystem {
             read: key::<Filesystem, _>("read", &self.read, &child.read).may()?,
             write: key::<Filesystem, _>("write", &self.write, &child.write).may()?,
             execute: key::<Filesystem, _>("execute", &self.execute, &child.execute).may()?,
-            allowed_paths: key::<Filesystem, _>("allowed_paths", &self.allowed_paths, &child.allowed_paths).subset()?,
-            allowed_commands: key::<Filesystem, _>("allowed_commands", &self.allowed_commands, &child.allowed_commands).subset()?,
+            allowed_paths: key::<Filesystem, _>(
+                "allowed_paths",
+                &self.allowed_paths,
+                &child.allowed_paths,
+            )
+            .subset()?,
+            allowed_commands: key::<Filesystem, _>(
+                "allowed_commands",
+                &self.allowed_commands,
+                &child.allowed_commands,
+            )
+            .subset()?,
         })
     }
 
@@ -258,11 +323,32 @@ impl Restriction for Process {
 
     fn narrowed(&self, child: &Process) -> Result<Process, Widening> {
         Ok(Process {
-            allowed_programs: key::<Process, _>("allowed_programs", &self.allowed_programs, &child.allowed_programs).subset()?,
-            allowed_paths: key::<Process, _>("allowed_paths", &self.allowed_paths, &child.allowed_paths).subset()?,
-            max_processes: key::<Process, _>("max_processes", &self.max_processes, &child.max_processes).at_most(count)?,
-            max_output_bytes: key::<Process, _>("max_output_bytes", &self.max_output_bytes, &child.max_output_bytes).at_most(size)?,
-            timeout_ns: key::<Process, _>("timeout", &self.timeout_ns, &child.timeout_ns).at_most(time_text)?,
+            allowed_programs: key::<Process, _>(
+                "allowed_programs",
+                &self.allowed_programs,
+                &child.allowed_programs,
+            )
+            .subset()?,
+            allowed_paths: key::<Process, _>(
+                "allowed_paths",
+                &self.allowed_paths,
+                &child.allowed_paths,
+            )
+            .subset()?,
+            max_processes: key::<Process, _>(
+                "max_processes",
+                &self.max_processes,
+                &child.max_processes,
+            )
+            .at_most(count)?,
+            max_output_bytes: key::<Process, _>(
+                "max_output_bytes",
+                &self.max_output_bytes,
+                &child.max_output_bytes,
+            )
+            .at_most(size)?,
+            timeout_ns: key::<Process, _>("timeout", &self.timeout_ns, &child.timeout_ns)
+                .at_most(time_text)?,
         })
     }
 
@@ -284,7 +370,12 @@ impl Restriction for Network {
 
     fn narrowed(&self, child: &Network) -> Result<Network, Widening> {
         Ok(Network {
-            allowed_hosts: key::<Network, _>("allowed_hosts", &self.allowed_hosts, &child.allowed_hosts).subset()?,
+            allowed_hosts: key::<Network, _>(
+                "allowed_hosts",
+                &self.allowed_hosts,
+                &child.allowed_hosts,
+            )
+            .subset()?,
         })
     }
 }

@@ -315,10 +315,7 @@ impl<'a> Item<'a> {
     }
 
     /// Something read from a text.
-    pub(super) fn parsed<T, E: ToString>(
-        &self,
-        parse: impl Fn(&str) -> Result<T, E>,
-    ) -> Option<T> {
+    pub(super) fn parsed<T, E: ToString>(&self, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
         let text = self.text()?;
         parse(&text).map_or_else(|error| self.problem(error.to_string()), Some)
     }
@@ -352,7 +349,8 @@ impl<'a> Item<'a> {
     fn items(&self, expected: &str) -> Option<Vec<Item<'a>>> {
         let DeValue::Array(values) = self.value.get_ref() else { return self.wrong(expected) };
         if values.len() > ENTRIES_MAX {
-            let message = format!("{} entries are more than the {ENTRIES_MAX} there may be", values.len());
+            let message =
+                format!("{} entries are more than the {ENTRIES_MAX} there may be", values.len());
             return self.problem(message);
         }
         let item = |(number, value): (usize, &'a Spanned<DeValue<'a>>)| Item {
@@ -404,5 +402,9 @@ impl<'a> Item<'a> {
 pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let folded = word.to_ascii_lowercase().replace('_', "-");
     let near = |known: &str| strsim::jaro_winkler(&folded, &known.replace('_', "-"));
-    known.map(|known| (near(known), known)).filter(|(near, _)| *near > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
+    known
+        .map(|known| (near(known), known))
+        .filter(|(near, _)| *near > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
 }

@@ -133,9 +133,7 @@ pub(super) fn limits(section: Option<Section<'_>>) -> ActorLimits {
         fuel: section.number("fuel", 1..=u64::MAX),
         count_fuel: section.flag("count_fuel").unwrap_or(default.count_fuel),
         mailbox: section.number("mailbox", 1..=1_000_000).unwrap_or(default.mailbox),
-        message_bytes: section
-            .size("message", 1..=BYTES_MAX)
-            .unwrap_or(default.message_bytes),
+        message_bytes: section.size("message", 1..=BYTES_MAX).unwrap_or(default.message_bytes),
     };
     section.finish();
     limits
@@ -189,7 +187,9 @@ fn back_off(section: Option<Section<'_>>) -> BackOff {
     let max_ns = section.time("max").unwrap_or(default.max_ns.max(first_ns));
     if max_ns < first_ns {
         let (max, first) = (section.path("max"), section.path("first"));
-        section.findings.problem(at, format!("{max} is less than {first}: make it at least as long"));
+        section
+            .findings
+            .problem(at, format!("{max} is less than {first}: make it at least as long"));
     }
     section.finish();
     BackOff { first_ns, max_ns }
@@ -233,8 +233,8 @@ fn shutdown(text: &str) -> Result<Shutdown, String> {
     match text {
         "kill" => Ok(Shutdown::Kill),
         "whenever" => Ok(Shutdown::Whenever),
-        _ => parse_time(text).map(Shutdown::Within).map_err(|error| {
-            format!("{error}; or write \"whenever\" or \"kill\"")
-        }),
+        _ => parse_time(text)
+            .map(Shutdown::Within)
+            .map_err(|error| format!("{error}; or write \"whenever\" or \"kill\"")),
     }
 }

@@ -50,7 +50,9 @@ impl<'a> Template<'a> {
             !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
         };
         if !path.split('.').all(is_key) {
-            return Err(format!("${{{gap}}} names no value: write ${{key.key}} or ${{key:default}}"));
+            return Err(format!(
+                "${{{gap}}} names no value: write ${{key.key}} or ${{key:default}}"
+            ));
         }
         let mut value = self.state;
         for key in path.split('.') {

@@ -66,8 +66,7 @@ impl Wasi {
             let value = variable.value.clone().or_else(|| std::env::var(&variable.name).ok())?;
             Some((variable.name.clone(), value))
         };
-        let in_place =
-            |dir: &DirGrant| DirGrant { host: base_dir.join(&dir.host), ..dir.clone() };
+        let in_place = |dir: &DirGrant| DirGrant { host: base_dir.join(&dir.host), ..dir.clone() };
         Grants {
             args,
             env: self.env.iter().filter_map(value).collect(),
@@ -83,6 +82,7 @@ impl Wasi {
             http: self.http.clone(),
             random: self.random,
             clocks: self.clocks,
+            ..Grants::default()
         }
     }
 

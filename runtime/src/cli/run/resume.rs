@@ -35,7 +35,7 @@ pub(super) fn run(
     let cache = home.map(Home::cache);
     let engine = Engine::for_replay(Backend::Cranelift, settings, false, cache.as_deref())?;
     let component = component(args, &chain, &engine, home)?;
-    let calls = calls(args, component.world())?;
+    let calls = calls::of(args, component.world())?;
     let named = args.component.as_deref().unwrap_or_else(|| Path::new(&chain.header().name));
     let host = Host::new(args.grants(named)).map_err(not_granted)?;
     let recorder = recorder(args, &file, path)?;

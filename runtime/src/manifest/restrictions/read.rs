@@ -5,8 +5,8 @@ use crate::manifest::permissions::Restriction;
 use crate::manifest::section::Section;
 
 use super::{
-    Environment, Filesystem, HttpClient, HttpServer, Messages, Network, Process, Random,
-    SelfCare, StoreUse, Supervision, Timing,
+    Environment, Filesystem, HttpClient, HttpServer, Messages, Network, Process, Random, SelfCare,
+    StoreUse, Supervision, Timing,
 };
 
 /// More than this of anything is a mistake.

@@ -212,7 +212,8 @@ store_id = "main"
 
 #[test]
 fn handlers_that_are_gone_say_what_to_do_instead() {
-    let text = "name = \"a\"\ncomponent = \"a.wasm\"\n[[handler]]\ntype = \"replay\"\nchain = \"x\"\n";
+    let text =
+        "name = \"a\"\ncomponent = \"a.wasm\"\n[[handler]]\ntype = \"replay\"\nchain = \"x\"\n";
     assert_eq!(
         problems(text),
         "actor.toml:4:8: handlers[1].type: there is no handler \"replay\" any more; replay a \

@@ -11,7 +11,9 @@ use crate::manifest::{
     Permissions, Process, Random, Route, Rule, SelfCare, StoreUse, Supervision, Timing,
 };
 
-fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(texts: &'static [&'static str]) -> impl Strategy<Value = Option<Vec<T>>>
+fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(
+    texts: &'static [&'static str],
+) -> impl Strategy<Value = Option<Vec<T>>>
 where
     T: std::fmt::Debug + Clone + 'static,
 {
@@ -27,7 +29,17 @@ where
 }
 
 fn nets() -> impl Strategy<Value = Option<Vec<crate::host::NetGrant>>> {
-    parsed(&["*", "*:80", "10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "10.1.2.3:80", "::/0", "[::1]:80", "a.example"])
+    parsed(&[
+        "*",
+        "*:80",
+        "10.0.0.0/8",
+        "10.1.0.0/16",
+        "10.1.2.3",
+        "10.1.2.3:80",
+        "::/0",
+        "[::1]:80",
+        "a.example",
+    ])
 }
 
 fn names() -> impl Strategy<Value = Option<Vec<Name>>> {
@@ -54,7 +66,9 @@ fn flag() -> impl Strategy<Value = Option<bool>> {
     prop::option::of(any::<bool>())
 }
 
-fn rule<R: Clone + std::fmt::Debug + 'static>(restriction: impl Strategy<Value = R> + 'static) -> impl Strategy<Value = Rule<R>> {
+fn rule<R: Clone + std::fmt::Debug + 'static>(
+    restriction: impl Strategy<Value = R> + 'static,
+) -> impl Strategy<Value = Rule<R>> {
     prop_oneof![
         2 => Just(Rule::Inherit),
         4 => restriction.prop_map(Rule::Restrict),
@@ -65,37 +79,67 @@ fn rule<R: Clone + std::fmt::Debug + 'static>(restriction: impl Strategy<Value =
 fn clients() -> impl Strategy<Value = HttpClient> {
     (hosts(), methods(), number(), number(), number()).prop_map(
         |(allowed_hosts, allowed_methods, max_redirects, max_response_bytes, timeout_ns)| {
-            HttpClient { allowed_hosts, allowed_methods, max_redirects, max_response_bytes, timeout_ns }
+            HttpClient {
+                allowed_hosts,
+                allowed_methods,
+                max_redirects,
+                max_response_bytes,
+                timeout_ns,
+            }
         },
     )
 }
 
 fn servers() -> impl Strategy<Value = HttpServer> {
     (nets(), routes(), methods(), number(), number(), number()).prop_map(
-        |(allowed_addresses, allowed_routes, allowed_methods, max_request_bytes, max_connections, timeout_ns)| {
-            HttpServer { allowed_addresses, allowed_routes, allowed_methods, max_request_bytes, max_connections, timeout_ns }
+        |(
+            allowed_addresses,
+            allowed_routes,
+            allowed_methods,
+            max_request_bytes,
+            max_connections,
+            timeout_ns,
+        )| {
+            HttpServer {
+                allowed_addresses,
+                allowed_routes,
+                allowed_methods,
+                max_request_bytes,
+                max_connections,
+                timeout_ns,
+            }
         },
     )
 }
 
 fn environments() -> impl Strategy<Value = Environment> {
-    (names(), names(), flag()).prop_map(|(allowed_vars, denied_vars, allow_list_all)| {
-        Environment { allowed_vars, denied_vars: denied_vars.unwrap_or_default(), allow_list_all }
+    (names(), names(), flag()).prop_map(|(allowed_vars, denied_vars, allow_list_all)| Environment {
+        allowed_vars,
+        denied_vars: denied_vars.unwrap_or_default(),
+        allow_list_all,
     })
 }
 
 fn filesystems() -> impl Strategy<Value = Filesystem> {
     (flag(), flag(), flag(), paths(), names()).prop_map(
-        |(read, write, execute, allowed_paths, allowed_commands)| {
-            Filesystem { read, write, execute, allowed_paths, allowed_commands }
+        |(read, write, execute, allowed_paths, allowed_commands)| Filesystem {
+            read,
+            write,
+            execute,
+            allowed_paths,
+            allowed_commands,
         },
     )
 }
 
 fn processes() -> impl Strategy<Value = Process> {
     (names(), paths(), number(), number(), number()).prop_map(
-        |(allowed_programs, allowed_paths, max_processes, max_output_bytes, timeout_ns)| {
-            Process { allowed_programs, allowed_paths, max_processes, max_output_bytes, timeout_ns }
+        |(allowed_programs, allowed_paths, max_processes, max_output_bytes, timeout_ns)| Process {
+            allowed_programs,
+            allowed_paths,
+            max_processes,
+            max_output_bytes,
+            timeout_ns,
         },
     )
 }

@@ -147,7 +147,8 @@ fn names_and_components_are_checked() {
 #[test]
 fn too_many_entries_are_refused() {
     let list = "\"A\", ".repeat(1025);
-    let text = format!("name = \"a\"\ncomponent = \"a\"\n[[handlers]]\ntype = \"wasi\"\nargs = [{list}]");
+    let text =
+        format!("name = \"a\"\ncomponent = \"a\"\n[[handlers]]\ntype = \"wasi\"\nargs = [{list}]");
     assert!(problems(&text).contains("1025 entries are more than the 1024 there may be"));
 }
 

@@ -116,7 +116,9 @@ fn handlers_get_what_permissions_leave_of_them() {
     let place = place();
     let above = above(place.path(), "http-client = { max_redirects = 2 }\nrandom = \"deny\"");
     let base_dir = place.path().join("actor");
-    let manifest = with("[[handlers]]\ntype = \"http-client\"\n[[handlers]]\ntype = \"filesystem\"\npath = \"data\"");
+    let manifest = with(
+        "[[handlers]]\ntype = \"http-client\"\n[[handlers]]\ntype = \"filesystem\"\npath = \"data\"",
+    );
     let allowed = manifest.within(&above, &base_dir).unwrap();
     assert_eq!(allowed.handlers.http_client.unwrap().max_redirects, Some(2));
     let real = base_dir.join("data").canonicalize().unwrap();
