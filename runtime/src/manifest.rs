@@ -42,8 +42,8 @@ pub use handlers::{FilesystemHandler, Handlers, HttpServerHandler, RandomHandler
 pub use patterns::{Below, Method, Name, Pattern, PatternError, Route};
 pub use permissions::{Permissions, Restriction, Rule, Widening};
 pub use restrictions::{
-    Environment, Filesystem, HttpClient, HttpServer, Messages, Network, Process, Random, SelfCare,
-    StoreUse, Supervision, Timing,
+    Environment, Filesystem, HttpClient, HttpServer, MessageUse, Network, Process, Random,
+    RuntimeUse, StoreUse, SupervisorUse, Timing,
 };
 pub use settings::{ActorLimits, ChainPolicy, ChildEntry, Sign};
 pub use wasi::{Stdio, Variable, Wasi};

@@ -3,6 +3,7 @@
 /// A number of bytes: `4096`, or with a unit, such as `64MiB`.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let (number, unit) = split_unit(text);
+    let number: u64 = number.parse().map_err(|_| "expected a number such as 64MiB".to_owned())?;
     let shift = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 0,
         "k" | "kib" => 10,
@@ -10,7 +11,6 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
         "g" | "gib" => 30,
         _ => return Err(format!("{unit:?} is not a unit; use KiB, MiB or GiB")),
     };
-    let number: u64 = number.parse().map_err(|_| "expected a number such as 64MiB".to_owned())?;
     number.checked_mul(1 << shift).ok_or_else(|| "the size is out of range".to_owned())
 }
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::restrictions::read::Read;
 use super::restrictions::{
-    Environment, Filesystem, HttpClient, HttpServer, Messages, Process, Random, SelfCare, StoreUse,
-    Supervision, Timing,
+    Environment, Filesystem, HttpClient, HttpServer, MessageUse, Process, Random, RuntimeUse,
+    StoreUse, SupervisorUse, Timing,
 };
 use super::section::{Section, nearest};
 use super::wasi::Wasi;
@@ -14,11 +14,11 @@ use super::wasi::Wasi;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Handlers {
     /// `theater:simple/runtime`.
-    pub runtime: Option<SelfCare>,
+    pub runtime: Option<RuntimeUse>,
     /// `theater:simple/message-server-host`.
-    pub message_server: Option<Messages>,
+    pub message_server: Option<MessageUse>,
     /// `theater:simple/supervisor`.
-    pub supervisor: Option<Supervision>,
+    pub supervisor: Option<SupervisorUse>,
     /// `theater:simple/store`.
     pub store: Option<StoreUse>,
     /// `theater:simple/http-client`.

@@ -10,19 +10,19 @@ use std::path::Path;
 
 use super::patterns::{Below, Pattern};
 use super::restrictions::{
-    Environment, Filesystem, HttpClient, HttpServer, Messages, Network, Process, Random, SelfCare,
-    StoreUse, Supervision, Timing,
+    Environment, Filesystem, HttpClient, HttpServer, MessageUse, Network, Process, Random,
+    RuntimeUse, StoreUse, SupervisorUse, Timing,
 };
 
 /// A rule for each capability.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Permissions {
     /// To log, to end itself, to know its own chain.
-    pub runtime: Rule<SelfCare>,
+    pub runtime: Rule<RuntimeUse>,
     /// To exchange messages with other actors.
-    pub message_server: Rule<Messages>,
+    pub message_server: Rule<MessageUse>,
     /// To start and stop other actors.
-    pub supervisor: Rule<Supervision>,
+    pub supervisor: Rule<SupervisorUse>,
     /// To use the content-addressed store.
     pub store: Rule<StoreUse>,
     /// To send HTTP requests.
@@ -44,20 +44,15 @@ pub struct Permissions {
 }
 
 /// What is said about one capability.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub enum Rule<R> {
     /// As much as the parent has.
+    #[default]
     Inherit,
     /// This much.
     Restrict(R),
     /// Nothing.
     Deny,
-}
-
-impl<R> Default for Rule<R> {
-    fn default() -> Rule<R> {
-        Rule::Inherit
-    }
 }
 
 /// Something wants more than it may have.

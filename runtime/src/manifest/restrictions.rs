@@ -13,41 +13,41 @@ use super::permissions::{Key, Restriction, Widening, resolved_paths};
 
 /// To log, to end itself, to know its own chain. Had as a whole or not at all.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct SelfCare;
+pub struct RuntimeUse;
 
-impl Restriction for SelfCare {
+impl Restriction for RuntimeUse {
     const CAPABILITY: &'static str = "runtime";
 
-    fn narrowed(&self, _child: &SelfCare) -> Result<SelfCare, Widening> {
-        Ok(SelfCare)
+    fn narrowed(&self, _child: &RuntimeUse) -> Result<RuntimeUse, Widening> {
+        Ok(RuntimeUse)
     }
 }
 
 /// To exchange messages with other actors. Had as a whole or not at all.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Messages;
+pub struct MessageUse;
 
-impl Restriction for Messages {
+impl Restriction for MessageUse {
     const CAPABILITY: &'static str = "message-server";
 
-    fn narrowed(&self, _child: &Messages) -> Result<Messages, Widening> {
-        Ok(Messages)
+    fn narrowed(&self, _child: &MessageUse) -> Result<MessageUse, Widening> {
+        Ok(MessageUse)
     }
 }
 
 /// How many actors it may start. What is `None` is not restricted.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Supervision {
+pub struct SupervisorUse {
     /// How many children it may have at a time.
     pub max_children: Option<u64>,
 }
 
-impl Restriction for Supervision {
+impl Restriction for SupervisorUse {
     const CAPABILITY: &'static str = "supervisor";
 
-    fn narrowed(&self, child: &Supervision) -> Result<Supervision, Widening> {
-        Ok(Supervision {
-            max_children: key::<Supervision, _>(
+    fn narrowed(&self, child: &SupervisorUse) -> Result<SupervisorUse, Widening> {
+        Ok(SupervisorUse {
+            max_children: key::<SupervisorUse, _>(
                 "max_children",
                 &self.max_children,
                 &child.max_children,

@@ -53,8 +53,8 @@ impl<K: Ord + Copy> Bonds<K> {
 
     /// Takes a link away.
     pub fn unlink(&mut self, one: K, other: K) {
-        remove(&mut self.links, one, other);
-        remove(&mut self.links, other, one);
+        remove(&mut self.links, &one, &other);
+        remove(&mut self.links, &other, &one);
     }
 
     /// Lets an actor watch another one. Nobody can watch themselves.
@@ -67,8 +67,8 @@ impl<K: Ord + Copy> Bonds<K> {
 
     /// Ends the watching.
     pub fn demonitor(&mut self, watcher: K, watched: K) {
-        remove(&mut self.watchers, watched, watcher);
-        remove(&mut self.watched, watcher, watched);
+        remove(&mut self.watchers, &watched, &watcher);
+        remove(&mut self.watched, &watcher, &watched);
     }
 
     /// Whether nobody is linked to anybody, nor watches anybody.
@@ -82,14 +82,14 @@ impl<K: Ord + Copy> Bonds<K> {
     pub fn ended(&mut self, actor: K, exit: Exit) -> Vec<Effect<K>> {
         let mut effects = Vec::new();
         for watcher in self.watchers.remove(&actor).unwrap_or_default() {
-            remove(&mut self.watched, watcher, actor);
+            remove(&mut self.watched, &watcher, &actor);
             effects.push(Effect::IsTold { watcher, exit });
         }
         for watched in self.watched.remove(&actor).unwrap_or_default() {
-            remove(&mut self.watchers, watched, actor);
+            remove(&mut self.watchers, &watched, &actor);
         }
         for linked in self.links.remove(&actor).unwrap_or_default() {
-            remove(&mut self.links, linked, actor);
+            remove(&mut self.links, &linked, &actor);
             if !exit.is_normal() {
                 effects.push(Effect::Falls { actor: linked });
             }
@@ -99,11 +99,11 @@ impl<K: Ord + Copy> Bonds<K> {
 }
 
 /// Takes a name out of a set, and the set away once it is empty.
-fn remove<K: Ord>(sets: &mut BTreeMap<K, BTreeSet<K>>, key: K, name: K) {
-    if let Some(set) = sets.get_mut(&key) {
-        set.remove(&name);
+fn remove<K: Ord>(sets: &mut BTreeMap<K, BTreeSet<K>>, key: &K, name: &K) {
+    if let Some(set) = sets.get_mut(key) {
+        set.remove(name);
         if set.is_empty() {
-            sets.remove(&key);
+            sets.remove(key);
         }
     }
 }

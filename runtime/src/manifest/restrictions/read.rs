@@ -5,8 +5,8 @@ use crate::manifest::permissions::Restriction;
 use crate::manifest::section::Section;
 
 use super::{
-    Environment, Filesystem, HttpClient, HttpServer, Messages, Network, Process, Random, SelfCare,
-    StoreUse, Supervision, Timing,
+    Environment, Filesystem, HttpClient, HttpServer, MessageUse, Network, Process, Random,
+    RuntimeUse, StoreUse, SupervisorUse, Timing,
 };
 
 /// More than this of anything is a mistake.
@@ -20,22 +20,22 @@ pub(in crate::manifest) trait Read: Restriction {
     fn read(section: &mut Section<'_>) -> Self;
 }
 
-impl Read for SelfCare {
-    fn read(_section: &mut Section<'_>) -> SelfCare {
-        SelfCare
+impl Read for RuntimeUse {
+    fn read(_section: &mut Section<'_>) -> RuntimeUse {
+        RuntimeUse
     }
 }
 
-impl Read for Messages {
-    fn read(section: &mut Section<'_>) -> Messages {
+impl Read for MessageUse {
+    fn read(section: &mut Section<'_>) -> MessageUse {
         section.ignore("port", "messages come through the server, which has one port for all");
-        Messages
+        MessageUse
     }
 }
 
-impl Read for Supervision {
-    fn read(section: &mut Section<'_>) -> Supervision {
-        Supervision { max_children: section.number("max_children", 0..=COUNT_MAX) }
+impl Read for SupervisorUse {
+    fn read(section: &mut Section<'_>) -> SupervisorUse {
+        SupervisorUse { max_children: section.number("max_children", 0..=COUNT_MAX) }
     }
 }
 

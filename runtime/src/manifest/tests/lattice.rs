@@ -7,8 +7,8 @@ use proptest::sample::select;
 
 use crate::host::HttpScheme;
 use crate::manifest::{
-    Below, Environment, Filesystem, HttpClient, HttpServer, Messages, Method, Name, Network,
-    Permissions, Process, Random, Route, Rule, SelfCare, StoreUse, Supervision, Timing,
+    Below, Environment, Filesystem, HttpClient, HttpServer, MessageUse, Method, Name, Network,
+    Permissions, Process, Random, Route, Rule, RuntimeUse, StoreUse, SupervisorUse, Timing,
 };
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(
@@ -146,9 +146,9 @@ fn processes() -> impl Strategy<Value = Process> {
 
 fn permissions() -> impl Strategy<Value = Permissions> {
     let first = (
-        rule(Just(SelfCare)),
-        rule(Just(Messages)),
-        rule(number().prop_map(|max_children| Supervision { max_children })),
+        rule(Just(RuntimeUse)),
+        rule(Just(MessageUse)),
+        rule(number().prop_map(|max_children| SupervisorUse { max_children })),
         rule((flag(), number()).prop_map(|(write, max_bytes)| StoreUse { write, max_bytes })),
         rule(clients()),
         rule(servers()),
