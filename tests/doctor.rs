@@ -121,6 +121,7 @@ fn several_things_are_found_each_for_itself() {
 #[test]
 fn nothing_is_found_where_there_is_nothing() {
     assert_eq!(depends_on_nothing("hello", &["--", "you"]), []);
+    assert_eq!(depends_on_nothing("hello-preview1", &["--runs", "5"]), []);
     assert_eq!(depends_on_nothing("floats", &["--invoke", "survey()"]), []);
     assert_eq!(depends_on_nothing("exit", &["--", "3"]), []);
     depends_on_nothing("filter", &["--", "x"]);

@@ -17,8 +17,10 @@ mod resume;
 
 mod stage;
 
+mod bisect;
 mod doctor;
 mod guests;
+mod minimise;
 mod mutants;
 mod no_host;
 mod property;

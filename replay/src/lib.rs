@@ -6,8 +6,10 @@
 //! reading that of `theater-record`.
 
 mod amount;
+mod bisect;
 mod cli;
 mod comparison;
+mod condition;
 mod damage;
 mod diag;
 mod divergence;
@@ -18,6 +20,7 @@ mod filter;
 mod find;
 mod findings;
 mod fuzzed;
+mod good_if;
 mod json;
 mod line;
 mod locate;

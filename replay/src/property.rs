@@ -176,7 +176,6 @@ impl Property {
     }
 
     /// Sequences of calls, from one to `max`. They shrink to fewer calls with smaller arguments.
-    #[must_use]
     pub fn calls(&self, max: usize) -> BoxedStrategy<Vec<Call>> {
         self.exports.calls(max)
     }

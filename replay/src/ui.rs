@@ -87,6 +87,11 @@ impl Ui {
         self.paint
     }
 
+    /// Says what is being done, on a terminal only.
+    pub(crate) fn status(&mut self, text: &str) -> io::Result<()> {
+        if self.shows_progress { writeln!(self.err, "{text}") } else { Ok(()) }
+    }
+
     /// A progress bar over this many bytes. It shows only on a terminal, and only when the work
     /// turns out to be long.
     pub(crate) fn progress(&self, bytes: u64) -> Progress {

@@ -19,6 +19,7 @@ mod killer;
 mod lifter;
 mod limiter;
 mod live;
+pub mod machine;
 pub mod manifest;
 mod membrane;
 mod playback;

@@ -57,6 +57,14 @@ pub enum TapeError {
         /// What it is.
         kind: Kind,
     },
+    /// The chain gives a name that nothing uses, as no recorder does.
+    #[error("before event {seq} stands a name that nothing uses: {name}")]
+    Unused {
+        /// The event that comes next.
+        seq: u64,
+        /// The name.
+        name: String,
+    },
     /// The replay's own chain cannot be written.
     #[error("the replay's chain cannot be written")]
     Out(#[source] theater_record::RecordError),
@@ -213,13 +221,15 @@ impl Tape {
 
     /// A recorder names what is used next. Names that nothing uses were put in by somebody else.
     pub(crate) fn refuse_unused_names(&mut self) -> Result<(), TapeError> {
-        let first = self.cursor.definitions().first().map(Event::kind);
-        match (self.strictness, first) {
-            (Strictness::Bytes, Some(kind)) => {
-                Err(TapeError::Order { seq: self.cursor.next_seq(), kind })
+        let first = self.cursor.definitions().into_iter().next();
+        let name = match (self.strictness, first) {
+            (Strictness::Bytes, Some(Event::Type(def))) => def.name,
+            (Strictness::Bytes, Some(Event::Function(function))) => {
+                format!("{}#{}", function.interface, function.name)
             }
-            (Strictness::Bytes, None) | (Strictness::Meaning, _) => Ok(()),
-        }
+            (Strictness::Bytes | Strictness::Meaning, _) => return Ok(()),
+        };
+        Err(TapeError::Unused { seq: self.cursor.next_seq(), name })
     }
 
     /// Holds the failure of an instantiation against what the chain says of it.

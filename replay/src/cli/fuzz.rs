@@ -10,6 +10,7 @@ use anyhow::{Context, anyhow};
 use theater_runtime::complaint::{advised, not_runnable};
 use theater_runtime::escape::{argument, plain, visible};
 use theater_runtime::host::{Clocks, Grants, Random, parse_env};
+use theater_runtime::machine;
 use theater_runtime::{FunctionPath, Limits, RunError};
 
 use crate::exit::Exit;
@@ -131,11 +132,8 @@ fn search(args: &Args, property: &Property, ui: &mut Ui) -> anyhow::Result<Exit>
 }
 
 fn random_seed() -> anyhow::Result<u64> {
-    let mut seed = [0; 4];
-    getrandom::fill(&mut seed)
-        .map_err(|error| anyhow!("the system gives no random bytes: {error}"))?;
     // Somebody may have to type it.
-    Ok(u64::from(u32::from_le_bytes(seed)))
+    Ok(u64::from(u32::from_le_bytes(machine::random()?)))
 }
 
 fn property(args: &Args) -> anyhow::Result<Property> {

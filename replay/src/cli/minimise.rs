@@ -320,6 +320,7 @@ fn tell(args: &Args, outcome: &MinimiseJson, ui: &mut Ui) -> anyhow::Result<()> 
         (before, after) if !outcome.is_minimal => {
             format!("{after} of {} are left", counted(before, "call"))
         }
+        (1, 1) => "its only call is needed".to_owned(),
         (before, after) if before == after => {
             format!("all {} up to the failure are needed", counted(before, "call"))
         }
@@ -340,12 +341,26 @@ fn tell(args: &Args, outcome: &MinimiseJson, ui: &mut Ui) -> anyhow::Result<()> 
     writeln!(ui.out, "  needed, by event:")?;
     let width = outcome.kept.last().map_or(0, |call| call.event.to_string().len());
     for CallJson { event, call } in &outcome.kept {
-        writeln!(ui.out, "    {event:>width$}  {}", plain(call))?;
+        writeln!(ui.out, "    {event:>width$}  {}", shortened(&plain(call)))?;
     }
     let out = argument(&args.out);
     writeln!(ui.out, "  wrote {out}, marked synthetic: it never verifies as a recording")?;
     writeln!(ui.out, "  next: theater-replay show {out}")?;
     Ok(())
+}
+
+/// Longer calls are shown in part.
+const CALL_CHARS_MAX: usize = 300;
+
+fn shortened(call: &str) -> String {
+    match call.char_indices().nth(CALL_CHARS_MAX) {
+        None => call.to_owned(),
+        Some((end, _)) => {
+            let left = call[end..].chars().count() as u64;
+            let left = counted(left, "character");
+            format!("{}... and {left} more, which --json shows", &call[..end])
+        }
+    }
 }
 
 impl FingerprintJson {

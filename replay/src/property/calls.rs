@@ -184,11 +184,9 @@ impl Exports {
             let can_be_called = |at: &usize| is_asked_for(*at) && self.lacks(*at, &given).is_none();
             let more: BTreeSet<usize> = (0..self.functions.len()).filter(can_be_called).collect();
             let results = more.iter().flat_map(|at| &self.functions[*at].results);
-            results.for_each(|ty| {
-                self.owned_in(ty, &mut |id| {
-                    given.insert(id);
-                })
-            });
+            for ty in results {
+                self.owned_in(ty, &mut |id| _ = given.insert(id));
+            }
             if more == called {
                 break;
             }

@@ -28,7 +28,6 @@ const HANDLES: std::ops::Range<u64> = 0..8;
 /// # Panics
 ///
 /// If the type refers to one that the table does not have.
-#[must_use]
 pub fn values(ty: &Type, types: &TypeTable) -> BoxedStrategy<Value> {
     sized(ty, types, ITEMS_MAX)
 }

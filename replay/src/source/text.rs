@@ -67,7 +67,7 @@ fn find(file: &str, root: &Path) -> Option<PathBuf> {
 mod tests {
     use std::fs;
 
-    use super::{Snippet, Place};
+    use super::{Place, Snippet};
 
     fn place(file: &str, line: u32) -> Place {
         Place { file: Some(file.to_owned()), line: Some(line), ..Place::default() }

@@ -165,7 +165,6 @@ fn nothing_found() {
 #[test]
 fn trouble() {
     let stage = stage("ledger");
-    stage.add_component("hello");
     stage.add_component("unknown-import");
     stage.write("no.wasm", b"nothing");
     stage.check(
@@ -219,6 +218,11 @@ fn trouble() {
         --- exit 2
     "#]],
     );
+}
+
+#[test]
+fn trouble_with_what_is_given() {
+    let stage = stage("hello");
     stage.check(
         "doctor hello.wasm --runs 0",
         &expect![[r#"

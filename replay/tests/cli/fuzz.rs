@@ -87,7 +87,7 @@ fn the_same_seed_finds_the_same() {
 
 #[test]
 fn what_cannot_be_tried() {
-    let stage = stage(&["ledger", "resources", "unknown-import", "async-export"]);
+    let stage = stage(&["unknown-import", "async-export"]);
     stage.write("empty.wasm", b"\0asm\x0d\0\x01\0");
     let check = |line, expected| stage.check(line, expected);
     check(
@@ -134,6 +134,12 @@ fn what_cannot_be_tried() {
             --- exit 2
         "#]],
     );
+}
+
+#[test]
+fn what_cannot_be_asked_for() {
+    let stage = stage(&["ledger", "resources"]);
+    let check = |line, expected| stage.check(line, expected);
     check(
         "fuzz ledger.wasm --out nowhere",
         &expect![[r#"

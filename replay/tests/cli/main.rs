@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
 
+mod bisect;
+mod bisect_commits;
 mod chains;
 mod damage;
 mod diff;
@@ -12,6 +14,7 @@ mod filter;
 mod follow;
 mod fork;
 mod fuzz;
+mod good_if;
 mod keygen;
 mod minimise;
 mod pack;
@@ -20,6 +23,7 @@ mod prove;
 mod recorded;
 mod recover;
 mod redact;
+mod repository;
 mod run;
 mod scene;
 mod schema;

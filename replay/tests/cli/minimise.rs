@@ -164,6 +164,22 @@ fn any_failure_can_be_asked_for() {
 }
 
 #[test]
+fn long_calls_are_shown_in_part() {
+    let name = "x".repeat(1000);
+    let open = format!("open(\"{name}\")");
+    let stage = Stage::with("ledger", &[&open, &open]);
+    let minimise = "minimise a.cbor --component ledger.wasm --out";
+    let shown = String::from_utf8(stage.run(&format!("{minimise} b.cbor")).stdout).unwrap();
+    assert_eq!(
+        shown.matches("... and 708 characters more, which --json shows").count(),
+        2,
+        "{shown}"
+    );
+    let json = String::from_utf8(stage.run(&format!("{minimise} c.cbor --json")).stdout).unwrap();
+    assert!(json.contains(&format!("open(\\\"{name}\\\")")), "{json}");
+}
+
+#[test]
 fn few_tries_are_said_to_be_few() {
     let calls = ["open(\"a\")", "open(\"b\")", "open(\"c\")", "open(\"d\")", "open(\"c\")"];
     Stage::with("ledger", &calls).check(

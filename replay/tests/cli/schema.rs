@@ -5,9 +5,11 @@
 
 use serde_json::{Map, Value};
 
+use crate::bisect;
 use crate::recorded::Stage;
 use crate::scene::{Scene, frame_of, open, sample, signed};
 
+const BISECT: &str = include_str!("../../schemas/bisect-1.json");
 const DIFF: &str = include_str!("../../schemas/diff-1.json");
 const DOCTOR: &str = include_str!("../../schemas/doctor-1.json");
 const FORK: &str = include_str!("../../schemas/fork-1.json");
@@ -129,8 +131,12 @@ fn stage() -> Stage {
 }
 
 fn replay_conforms(line: &str, schema: &str) {
+    stage_conforms(&stage(), line, schema);
+}
+
+fn stage_conforms(stage: &Stage, line: &str, schema: &str) {
     let schema: Value = serde_json::from_str(schema).unwrap();
-    let output = stage().run(line);
+    let output = stage.run(line);
     let document: Value = serde_json::from_slice(&output.stdout).expect(line);
     if let Err(problem) = check(&document, &schema, &schema, "") {
         panic!("{line}: {problem}");
@@ -145,6 +151,8 @@ fn run_conforms() {
     run("a.cbor --component mutant-changed-argument.wasm");
     run("cut.cbor");
     run("cut.cbor --prefix --component mutant-base.wasm");
+    run("a.cbor --component mutant-base.wasm --good-if same");
+    run("a.cbor --component mutant-changed-argument.wasm --good-if same");
     let twins = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/twins");
     let recorded = "--recorded mutant-base.wasm";
     let other = "a.cbor --component mutant-changed-argument.wasm";
@@ -160,6 +168,23 @@ fn source_lines_conform() {
     };
     show("");
     show("--verbose");
+}
+
+#[test]
+fn bisect_conforms() {
+    let (base, culprit) = ("mutant-base", "mutant-changed-argument");
+    let others = ["mutant-missing-call", "mutant-other-result", "garbage", "hello"];
+    let stage = bisect::stage(&[&[base, culprit, base], &others[..], &[culprit]].concat());
+    for options in ["", "--scan", "--until 20", "--bad v2.wasm", "--good v1.wasm", "--bad v5.wasm"]
+    {
+        stage_conforms(&stage, &format!("bisect a.cbor builds --json {options}"), BISECT);
+    }
+    let twins = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/twins");
+    let lines = format!("bisect a.cbor builds --json --debug-info '{twins}'");
+    stage_conforms(&stage, &lines, BISECT);
+    let whole = stage.read("a.cbor");
+    stage.write("cut.cbor", &whole[..frame_of(&whole, 11).start + 7]);
+    stage_conforms(&stage, "bisect cut.cbor builds --json", BISECT);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow};
 use theater_record::{About, IdentityKey, Options, Outcome, Value, Values};
 
 use super::Exit;
-use super::chain_file::{ChainFile, system_clock};
+use super::chain_file::ChainFile;
 use crate::complaint::{advised, not_runnable};
 use crate::component::Component;
 use crate::engine::{Backend, Engine, Limits, STACK_BYTES_MAX};
@@ -20,6 +20,7 @@ use crate::host::{
     Clocks, DirGrant, Grants, Host, HostError, HttpGrant, Input, Liberties, NetGrant, Output,
     Random, parse_env,
 };
+use crate::machine;
 use crate::manifest::amounts::parse_size;
 use crate::recording::{Recording, RecordingOptions, RunError};
 use crate::store::Store;
@@ -154,7 +155,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyh
             Options { sign: identity.is_some(), identity, ..Options::default() },
         )
         .inspect_err(|_| chain.discard())?;
-    let options = RecordingOptions { limits, durable: args.durable, clock: system_clock() };
+    let options = RecordingOptions { limits, durable: args.durable, clock: machine::clock() };
     let pause = args.pause;
     // The component's stack is part of the thread's, which the main thread has too little of.
     let ended = engine.on_stack(|| -> Result<Ended, RunError> {
