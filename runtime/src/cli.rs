@@ -2,6 +2,7 @@
 
 mod chain_file;
 mod run;
+mod validate;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -23,25 +24,26 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    Validate(validate::Args),
 }
 
 /// What every `--help` says about the exit status; the same as the documentation of [`Exit`], for
 /// people.
 const EXIT_HELP: &str = "\
 Exit status:
-  0  the component came to its end
-  1  it failed: it trapped, hit a limit, or returned an error
-  2  it could not be run or recorded: wrong usage, not a component, unwritable chain
+  0  the component came to its end, or the manifest is valid
+  1  it failed: it trapped, hit a limit, or returned an error; or the manifest is not valid
+  2  it could not be run, recorded or read: wrong usage, not a component, unwritable chain
   Another status is the component's own; most can only end with 0 or 1.";
 
 /// How the program ends. Scripts rely on these numbers; they do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// The component came to its end.
+    /// The component came to its end, or the manifest is valid.
     Fine,
-    /// The component failed.
+    /// The component failed, or the manifest is not valid.
     Failed,
-    /// It could not be run or recorded.
+    /// It could not be run, recorded or read.
     Trouble,
     /// The component ended itself with this status.
     Status(u8),
@@ -68,6 +70,7 @@ where
     let outcome = match parsed {
         Ok(cli) => match cli.command {
             Command::Run(args) => run::run(&args, out, err),
+            Command::Validate(args) => validate::run(&args, out),
         },
         Err(usage) => return show_usage(&usage, out, err),
     };

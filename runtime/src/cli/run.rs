@@ -21,6 +21,7 @@ use crate::host::{
     Random, parse_env,
 };
 use crate::machine;
+use crate::manifest::amounts::parse_size;
 use crate::recording::{Recording, RecordingOptions, RunError};
 use crate::store::Store;
 use crate::wave::write_value;
@@ -356,20 +357,6 @@ fn report(
             Ok(Exit::Failed)
         }
     }
-}
-
-fn parse_size(text: &str) -> Result<u64, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let shift = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kib" => 10,
-        "m" | "mib" => 20,
-        "g" | "gib" => 30,
-        _ => return Err(format!("{unit:?} is not a unit; use KiB, MiB or GiB")),
-    };
-    let number: u64 = number.parse().map_err(|_| "expected a number such as 64MiB".to_owned())?;
-    number.checked_mul(1 << shift).ok_or_else(|| "the size is out of range".to_owned())
 }
 
 fn parse_fuel(text: &str) -> Result<u64, String> {

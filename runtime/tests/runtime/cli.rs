@@ -9,6 +9,8 @@ mod outcome;
 
 mod trouble;
 
+mod validate;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
