@@ -2,6 +2,8 @@
 
 mod wave;
 
+mod wit;
+
 mod home;
 
 mod store;
