@@ -1,6 +1,8 @@
 //! The command line of `theater`.
 
+mod build;
 mod chain_file;
+mod create;
 mod run;
 
 use std::ffi::OsString;
@@ -22,6 +24,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(visible_alias = "new")]
+    Create(create::Args),
+    Build(build::Args),
     Run(Box<run::Args>),
 }
 
@@ -29,19 +34,19 @@ enum Command {
 /// people.
 const EXIT_HELP: &str = "\
 Exit status:
-  0  the component came to its end
-  1  it failed: it trapped, hit a limit, or returned an error
-  2  it could not be run or recorded: wrong usage, not a component, unwritable chain
+  0  it is done; of a run: the component came to its end
+  1  the component failed: it trapped, hit a limit, or returned an error
+  2  it could not be done: wrong usage, not a component, unwritable chain
   Another status is the component's own; most can only end with 0 or 1.";
 
 /// How the program ends. Scripts rely on these numbers; they do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// The component came to its end.
+    /// What was asked for is done: if it was to run a component, that came to its end.
     Fine,
     /// The component failed.
     Failed,
-    /// It could not be run or recorded.
+    /// What was asked for could not be done.
     Trouble,
     /// The component ended itself with this status.
     Status(u8),
@@ -67,6 +72,8 @@ where
     let parsed = command().try_get_matches_from(args).and_then(|m| Cli::from_arg_matches(&m));
     let outcome = match parsed {
         Ok(cli) => match cli.command {
+            Command::Create(args) => create::run(&args, out),
+            Command::Build(args) => build::run(&args, out),
             Command::Run(args) => run::run(&args, out, err),
         },
         Err(usage) => return show_usage(&usage, out, err),

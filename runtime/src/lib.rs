@@ -20,6 +20,7 @@ mod limiter;
 mod live;
 mod membrane;
 mod playback;
+pub mod project;
 mod recording;
 mod store;
 mod tape;

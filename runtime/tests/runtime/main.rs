@@ -13,3 +13,5 @@ mod host;
 mod cli;
 
 mod instantiation;
+
+mod templates;
