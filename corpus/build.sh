@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Builds the guests from source.
 #
-#   corpus/build.sh [--profile PROFILE] [rust] [c] [wat] [js] [python]
+#   corpus/build.sh [--profile PROFILE] [--package PACKAGE]... [rust] [c] [wat] [js] [python]
 #       builds these, or all, into target/guests/ (target/guests/PROFILE/ if it is not `release`).
-#       Profiles: release, line-tables (the very same, not stripped of its source lines), dev.
+#       Profiles: release, line-tables (the very same, not stripped of its source lines, and made
+#       along with it), full (optimised as these are, with all debug information), dev.
+#       Packages are folders of corpus/guests/rust; without any, all of them are built.
 #   corpus/build.sh --check
-#       builds those that are kept in corpus/components/ and says which come out differently.
+#       builds those that are kept in corpus/components/ and corpus/twins/ and says which come out
+#       differently.
 #   corpus/build.sh --update
 #       builds them and puts them there, with their digests.
 #
@@ -18,12 +21,17 @@ root="$PWD"
 exec </dev/null
 
 languages=()
+packages=()
 profile=release
 task=build
 while [ $# -gt 0 ]; do
     case "$1" in
     --profile)
         profile="${2:?--profile needs a name}"
+        shift
+        ;;
+    --package)
+        packages+=("${2:?--package needs a name}")
         shift
         ;;
     --check | --update) task="${1#--}" ;;
@@ -37,9 +45,9 @@ while [ $# -gt 0 ]; do
 done
 case "$profile" in
 release) out="$root/target/guests" ;;
-line-tables | dev) out="$root/target/guests/$profile" ;;
+line-tables | full | dev) out="$root/target/guests/$profile" ;;
 *)
-    echo "$profile: not a profile; there are release, line-tables and dev" >&2
+    echo "$profile: not a profile; there are release, line-tables, full and dev" >&2
     exit 2
     ;;
 esac
@@ -47,6 +55,18 @@ if [ "$task" != build ] && [ "$profile" != release ]; then
     echo "what is kept is built with the profile release" >&2
     exit 2
 fi
+if [ "${#packages[@]}" = 0 ]; then
+    packages=(commands floats ledger mutants resources shop)
+elif [ "$task" != build ]; then
+    echo "what is kept is checked and kept as a whole, without --package" >&2
+    exit 2
+fi
+for package in "${packages[@]}"; do
+    if [ ! -e "corpus/guests/rust/$package/Cargo.toml" ] || [ "$package" = tools ]; then
+        echo "$package: no guest; packages are folders of corpus/guests/rust" >&2
+        exit 2
+    fi
+done
 mkdir -p "$out"
 
 # need COMMAND FROM-WHERE
@@ -63,13 +83,21 @@ mutants=(
     extra-call-at-end early-stop other-result other-state other-trap
 )
 
+regressions=(off-by-one tool-order header float-format time-zone retries)
+
 # Guests that are small enough to be kept prebuilt.
 kept=(
     agent calls clocks exit fetch filter floats hello hello-preview1 ledger ledger-v2
     mutant-base "${mutants[@]/#/mutant-}"
-    oom overflow panic payloads resources sorted spin walk
+    oom overflow panic payloads resources
+    shop-base "${regressions[@]/#/shop-}"
+    sorted spin walk
+    buckets dated dice listing nap race whoami
     async-export async-import stream-import unknown-import
 )
+
+# Guests that are also kept not stripped of their source lines.
+twins=(mutant-base mutant-changed-argument mutant-other-result)
 
 # What is built may not know where it was built: paths in messages and in debug information get
 # prefixes that are the same everywhere.
@@ -79,6 +107,8 @@ rust_flags() {
         flags+=("--remap-path-prefix=$sources=/crates")
     done
     flags+=("--remap-path-prefix=$(rustc --print sysroot)/lib/rustlib/src/rust=/rust")
+    # As a profile of cargo's, it would have everything built again that runs while building.
+    [ "$profile" != full ] || flags+=("-Cdebuginfo=full")
     local IFS=$'\x1f'
     echo "${flags[*]}"
 }
@@ -91,9 +121,11 @@ tool() {
         --target-dir "$root/target/guests-build/rust" -- "$@"
 }
 
-# keep BUILT NAME: puts what a compiler made where guests belong.
+# keep BUILT NAME: puts what a compiler made where guests belong. What is to be stripped is kept as
+# it was as well: that is what the profile line-tables is.
 keep() {
     if [ "$profile" = release ]; then
+        install -D -m 644 "$1" "$out/line-tables/$2.wasm"
         tool strip "$1" "$out/$2.wasm"
     else
         install -m 644 "$1" "$out/$2.wasm"
@@ -105,32 +137,68 @@ build_rust() {
     rustup --quiet target add wasm32-wasip1 wasm32-wasip2
     local manifest=(--locked --manifest-path corpus/guests/rust/Cargo.toml)
     cargo fetch --quiet "${manifest[@]}"
-    local built="$root/target/guests-build/rust/wasm32-wasip2/release" name
-    [ "$profile" != dev ] || built="${built%release}debug"
+    # How cargo calls the profile, and the folder for what comes of it.
+    local cargo_profile=release
+    built="$root/target/guests-build/rust/wasm32-wasip2/release"
+    if [ "$profile" = dev ]; then
+        cargo_profile=dev
+        built="${built%release}debug"
+    fi
     guest_cargo() {
         env -u RUSTFLAGS CARGO_INCREMENTAL=0 CARGO_ENCODED_RUSTFLAGS="$(rust_flags)" \
-            cargo build --quiet "${manifest[@]}" --profile "${profile/#line-tables/release}" \
+            cargo build --quiet "${manifest[@]}" --profile "$cargo_profile" \
             --target-dir "$root/target/guests-build/rust" "$@"
     }
 
-    guest_cargo --workspace --exclude guest-tools --target wasm32-wasip2
+    guest_cargo "${packages[@]/#/--package=guest-}" --target wasm32-wasip2
+    local package
+    for package in "${packages[@]}"; do
+        "keep_$package"
+    done
+}
+
+keep_commands() {
+    local name
     for name in corpus/guests/rust/commands/src/bin/*; do
         name="${name##*/}"
         keep "$built/${name%.rs}.wasm" "${name%.rs}"
     done
-    for name in floats ledger resources; do
-        keep "$built/guest_$name.wasm" "$name"
-    done
-    keep "$built/guest_mutants.wasm" "mutant-base"
-    guest_cargo -p guest-ledger --features v2 --target wasm32-wasip2
-    keep "$built/guest_ledger.wasm" "ledger-v2"
-    for name in "${mutants[@]}"; do
-        guest_cargo -p guest-mutants --features "$name" --target wasm32-wasip2
-        keep "$built/guest_mutants.wasm" "mutant-$name"
-    done
     # A core module for WASI preview 1, as toolchains made them before there were components.
     guest_cargo -p guest-commands --bin hello --target wasm32-wasip1
     keep "${built/wasip2/wasip1}/hello.wasm" "hello-preview1"
+}
+
+keep_floats() {
+    keep "$built/guest_floats.wasm" floats
+}
+
+keep_ledger() {
+    keep "$built/guest_ledger.wasm" ledger
+    keep_builds ledger ledger v2
+}
+
+keep_mutants() {
+    keep "$built/guest_mutants.wasm" mutant-base
+    keep_builds mutants mutant "${mutants[@]}"
+}
+
+keep_resources() {
+    keep "$built/guest_resources.wasm" resources
+}
+
+keep_shop() {
+    keep "$built/guest_shop.wasm" shop-base
+    keep_builds shop shop "${regressions[@]}"
+}
+
+# keep_builds PACKAGE NAME FEATURE...: a build of the package for each feature, as NAME-FEATURE.
+keep_builds() {
+    local package="$1" name="$2" feature
+    shift 2
+    for feature in "$@"; do
+        guest_cargo -p "guest-$package" --features "$feature" --target wasm32-wasip2
+        keep "$built/guest_$package.wasm" "$name-$feature"
+    done
 }
 
 build_c() {
@@ -211,6 +279,12 @@ check() {
             differs=1
         fi
     done <corpus/components/DIGESTS
+    for name in "${twins[@]}"; do
+        if ! cmp -s "$out/line-tables/$name.wasm" "corpus/twins/$name.wasm"; then
+            echo "$name.wasm: with source lines it is not what is kept in corpus/twins"
+            differs=1
+        fi
+    done
     (cd corpus/components && sha256sum --quiet --check DIGESTS) || differs=1
     for name in corpus/components/*.wasm; do
         if ! grep -q "  ${name##*/}\$" corpus/components/DIGESTS; then
@@ -229,6 +303,9 @@ update() {
     local name
     for name in "${kept[@]}"; do
         install -m 644 "$out/$name.wasm" corpus/components/
+    done
+    for name in "${twins[@]}"; do
+        install -m 644 "$out/line-tables/$name.wasm" corpus/twins/
     done
     c_compiler >corpus/components/C-COMPILER
     (cd corpus/components && sha256sum -- *.wasm >DIGESTS)

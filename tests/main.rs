@@ -17,6 +17,12 @@ mod resume;
 
 mod stage;
 
+mod bisect;
+mod doctor;
 mod guests;
+mod minimise;
 mod mutants;
 mod no_host;
+mod property;
+mod regressions;
+mod source_lines;

@@ -9,9 +9,9 @@ use std::sync::LazyLock;
 use serde_json::Value;
 use theater_record::Kind;
 
+use crate::stage::divergence::{Expected, agree};
 use crate::stage::history::History;
-use crate::stage::programs::run_at_home;
-use crate::stage::{Setup, component};
+use crate::stage::{Recorded, Setup, component, programs};
 
 const NOW: &str = "wasi:clocks/monotonic-clock#now";
 const WALL: &str = "wasi:clocks/wall-clock#now";
@@ -19,26 +19,8 @@ const RANDOM: &str = "wasi:random/random#get-random-u64";
 const WRITE: &str = "wasi:io/streams#[method]output-stream.blocking-write-and-flush";
 const STEP: &str = "theater:mutants/steps#step";
 
-/// What is expected of the replay of a mutant.
-struct Expected {
-    kind: &'static str,
-    /// Where it parts: the how-manieth such event of the recording.
-    at: (Kind, &'static str, usize),
-    /// The function that the report names.
-    function: &'static str,
-    /// The path to the value that differs, with both values.
-    difference: Option<(&'static str, &'static str, &'static str)>,
-    swapped: bool,
-}
-
-impl Expected {
-    fn new(kind: &'static str, at: (Kind, &'static str, usize)) -> Expected {
-        Expected { kind, at, function: at.1, difference: None, swapped: false }
-    }
-}
-
 /// The mutants part in step 3, or by what step 3 has left behind. A step writes twice.
-fn expected() -> Vec<(&'static str, Expected)> {
+pub(crate) fn expected() -> Vec<(&'static str, Expected)> {
     let call = |kind, function, nth| Expected::new(kind, (Kind::ImportCall, function, nth));
     let end = |kind, nth| Expected::new(kind, (Kind::ExportReturn, STEP, nth));
     let total = |expected, actual| Some(("result.ok[3].value", expected, actual));
@@ -64,36 +46,15 @@ fn expected() -> Vec<(&'static str, Expected)> {
 
 #[test]
 fn each_mutant_is_caught_where_it_parts_and_for_what_it_is() {
-    let history = &RECORDED.history;
     for (mutant, expected) in expected() {
-        let outcome = replayed(mutant, "cranelift");
-        let (kind, function, nth) = expected.at;
-        let event = history.all(kind, function).nth(nth - 1).expect("the base does this").seq;
-        let divergence = &outcome["divergence"];
-        assert_eq!(outcome["replay"], "diverged", "{mutant}");
-        assert_eq!(divergence["kind"], expected.kind, "{mutant}");
-        assert_eq!(divergence["event"], event, "{mutant}");
-        assert_eq!(unversioned(&divergence["function"]), expected.function, "{mutant}");
-        assert_eq!(divergence["swapped"], expected.swapped, "{mutant}");
-        let found =
-            ["path", "expected_value", "actual_value"].map(|name| divergence[name].as_str());
-        let wanted = expected.difference.map_or([None; 3], |(path, expected, actual)| {
-            [Some(path), Some(expected), Some(actual)]
-        });
-        assert_eq!(found, wanted, "{mutant}");
-        assert_eq!(outcome["heads_equal"], false, "{mutant}");
+        expected.check(mutant, &replayed(mutant, "cranelift"), &RECORDED.history);
     }
 }
 
 #[test]
 fn each_mutant_is_caught_on_the_second_backend_too() {
     for (mutant, _) in expected() {
-        let [mut first, mut second] =
-            ["cranelift", "pulley"].map(|backend| replayed(mutant, backend)["divergence"].take());
-        for divergence in [&mut first, &mut second] {
-            divergence.as_object_mut().expect("it diverged").remove("frames");
-        }
-        assert_eq!(first, second, "{mutant}");
+        agree(mutant, ["cranelift", "pulley"].map(|backend| replayed(mutant, backend)));
     }
 }
 
@@ -130,18 +91,20 @@ fn frames_lead_to_the_call_that_differs() {
     assert!(!frames.is_empty());
 }
 
-/// What the base does in four steps, when asked for the total, and when it is to trap.
+/// Records a build in four steps, when asked for the total, and when it is to trap.
+pub(crate) fn record(build: PathBuf) -> Recorded {
+    let calls = ["step(1)", "step(2)", "step(3)", "step(4)", "total()", "step(99)"];
+    calls.into_iter().fold(Setup::at(build), Setup::call).record()
+}
+
+/// What the base does.
 struct Recording {
     folder: tempfile::TempDir,
     history: History,
 }
 
 static RECORDED: LazyLock<Recording> = LazyLock::new(|| {
-    let mut setup = Setup::of("mutant-base");
-    for step in ["step(1)", "step(2)", "step(3)", "step(4)", "total()", "step(99)"] {
-        setup = setup.call(step);
-    }
-    let recorded = setup.record();
+    let recorded = record(component("mutant-base"));
     let folder = crate::stage::folder(&[]);
     std::fs::write(chain_in(&folder), &recorded.chain).unwrap();
     Recording { folder, history: recorded.history() }
@@ -153,18 +116,6 @@ fn chain_in(folder: &tempfile::TempDir) -> PathBuf {
 
 /// What `theater-replay run` says of a mutant on the base's chain.
 fn replayed(mutant: &str, backend: &str) -> Value {
-    let (chain, component) = (chain_in(&RECORDED.folder), component(&format!("mutant-{mutant}")));
-    let (chain, component) = (chain.to_str().unwrap(), component.to_str().unwrap());
-    let command = ["theater-replay", "run", chain, "--component", component, "--json", "--backend"];
-    let said = run_at_home(&[&command[..], &[backend]].concat());
-    let exit = if mutant == "base" { "Fine" } else { "Finding" };
-    assert_eq!(said.exit, exit, "{mutant}: {said:?}");
-    said.json()
-}
-
-/// A function's name without its interface's version.
-fn unversioned(function: &Value) -> String {
-    let function = function.as_str().expect("there is a function");
-    let (interface, name) = function.split_once('#').unwrap_or(("", function));
-    format!("{}#{name}", interface.split('@').next().unwrap_or_default())
+    let component = component(&format!("mutant-{mutant}"));
+    programs::replayed(&chain_in(&RECORDED.folder), &component, &["--backend", backend])
 }

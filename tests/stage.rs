@@ -1,17 +1,18 @@
 //! A stage for guests: what they are given, what they are asked to do, how they are recorded and
 //! replayed. The parts are the real ones; only time, randomness and names are held still.
 
+pub(crate) mod divergence;
 pub(crate) mod history;
 pub(crate) mod programs;
 pub(crate) mod server;
+pub(crate) mod shop;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use theater_record::{
-    About, CheckpointPolicy, Clock, IdentityKey, Options, Reader, Recorder, Seed, Stored, TypeDef,
-    TypeId, TypeTable, Values,
+    About, CheckpointPolicy, Clock, IdentityKey, Options, Reader, Recorder, Seed, Stored, Values,
 };
 use theater_runtime::host::{Captured, Clocks, DirGrant, Grants, Host, Input, Output, Random};
 use theater_runtime::{
@@ -195,10 +196,7 @@ impl Setup {
             let run = world.exports.iter().position(is_run).expect("the guest is a program");
             return vec![(run, Values::of(&[]).unwrap())];
         }
-        let mut types = TypeTable::default();
-        for (named, id) in world.types.iter().zip(0..) {
-            types.add(TypeDef { id: TypeId(id), name: named.name.clone(), ty: named.ty.clone() });
-        }
+        let types = world.type_table();
         let encoded = |call: &String| {
             let call = Invocation::parse(call).unwrap();
             let names = world.exports.iter().map(|f| (f.interface.as_str(), f.name.as_str()));

@@ -1,5 +1,7 @@
 //! Counts, sizes and times in the form people read.
 
+use theater_runtime::machine;
+
 /// A count with a comma between thousands.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -47,23 +49,10 @@ fn rounds_to_thousand(bytes: u64, divisor: u64) -> bool {
 pub(crate) fn instant(ns: u64) -> String {
     let (seconds, ns) = (ns / 1_000_000_000, ns % 1_000_000_000);
     let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
+    let (year, month, day) = machine::date(days);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     let ms = ns / 1_000_000;
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{ms:03} UTC")
-}
-
-/// The date of a day counted from 1970-01-01, by counting in eras of 400 years from a March 1st.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    // The count of months starts in March, so January and February belong to the next year.
-    let (month, late) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (era * 400 + year + late, month, day)
 }
 
 /// A span of time with three digits or so: `1.20 ms`, `3.00 s`, `2h 03m 04s`.

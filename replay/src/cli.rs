@@ -11,9 +11,13 @@ use theater_runtime::escape::visible;
 use crate::exit::{self, Exit};
 use crate::ui::{ColourChoice, Ui};
 
+mod bisect;
 mod diff;
+mod doctor;
 mod fork;
+mod fuzz;
 mod keygen;
+mod minimise;
 mod pack;
 mod prove;
 mod recover;
@@ -50,6 +54,11 @@ enum Command {
     Recover(recover::Args),
     Run(run::Args),
     Fork(fork::Args),
+    Bisect(bisect::Args),
+    Fuzz(fuzz::Args),
+    #[command(alias = "minimize")]
+    Minimise(minimise::Args),
+    Doctor(doctor::Args),
     Keygen(keygen::Args),
 }
 
@@ -66,6 +75,10 @@ fn run(command: &Command, ui: &mut Ui) -> anyhow::Result<Exit> {
         Command::Recover(args) => recover::run(args, ui),
         Command::Run(args) => run::run(args, ui),
         Command::Fork(args) => fork::run(args, ui),
+        Command::Bisect(args) => bisect::run(args, ui),
+        Command::Fuzz(args) => fuzz::run(args, ui),
+        Command::Minimise(args) => minimise::run(args, ui),
+        Command::Doctor(args) => doctor::run(args, ui),
         Command::Keygen(args) => keygen::run(args, ui),
     }
 }
@@ -76,13 +89,14 @@ where
     I: IntoIterator,
     I::Item: Into<OsString> + Clone,
 {
-    let parsed = command().try_get_matches_from(args).and_then(|m| Cli::from_arg_matches(&m));
+    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    let parsed = command().try_get_matches_from(&args).and_then(|m| Cli::from_arg_matches(&m));
     let outcome = match parsed {
         Ok(cli) => {
             ui.set_colour(cli.colour);
             run(&cli.command, ui)
         }
-        Err(usage) => show_usage(&usage, ui),
+        Err(usage) => show_usage(&usage, run::trouble(&args), ui),
     };
     let outcome = outcome.and_then(|exit| {
         ui.out.flush()?;
@@ -114,12 +128,12 @@ pub(crate) fn not_read(error: anyhow::Error, chain: &Path) -> anyhow::Error {
     advised(error.context(chain.display().to_string()), "name a file that theater has recorded")
 }
 
-fn show_usage(usage: &clap::Error, ui: &mut Ui) -> anyhow::Result<Exit> {
+fn show_usage(usage: &clap::Error, wrong: Exit, ui: &mut Ui) -> anyhow::Result<Exit> {
     // It quotes what was typed.
     let text = visible(&usage.render().to_string());
     if usage.use_stderr() {
         write!(ui.err, "{text}")?;
-        return Ok(Exit::Trouble);
+        return Ok(wrong);
     }
     write!(ui.out, "{text}")?;
     Ok(Exit::Fine)

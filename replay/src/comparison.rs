@@ -102,7 +102,10 @@ fn source_lines(
     match (found(0), found(1)) {
         (Some(expected), Some(actual)) => {
             let names = [names[0].as_str(), names[1].as_str()];
-            whence::both(names, [expected, actual], view.source, paint)
+            whence::both(
+                names,
+                &[expected, actual].map(|one| whence::tell(one, view.source, paint)),
+            )
         }
         (Some(located), None) | (None, Some(located)) => {
             let name = &names[usize::from(found(0).is_none())];

@@ -30,6 +30,25 @@ pub enum DivergenceKind {
 }
 
 impl DivergenceKind {
+    /// Every kind there is.
+    pub const ALL: [DivergenceKind; 9] = [
+        DivergenceKind::OtherFunction,
+        DivergenceKind::OtherArguments,
+        DivergenceKind::ExtraCall,
+        DivergenceKind::MissingCall,
+        DivergenceKind::OtherReturn,
+        DivergenceKind::OtherTrap,
+        DivergenceKind::EarlyEnd,
+        DivergenceKind::OtherFuel,
+        DivergenceKind::OtherSignature,
+    ];
+
+    /// The kind of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<DivergenceKind> {
+        DivergenceKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The name people and programs read.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -120,6 +139,12 @@ impl Divergence {
             source: None,
             recorded_source: None,
         }
+    }
+
+    /// Whether the component could not even be called, because it lacks an export.
+    #[must_use]
+    pub fn lacks_export(&self) -> bool {
+        self.expected.is_some() && self.actual.is_none()
     }
 
     /// Looks up where in its source the component did what it did.

@@ -17,6 +17,10 @@ pub enum Exit {
     Open = 3,
     /// The chain is whole, but not what the policy, the key or the noted hash asks for.
     Unmet = 4,
+    /// For `git bisect run`: this build cannot be tested, others may be.
+    Untestable = 125,
+    /// For `git bisect run`, which takes most numbers for a bad build: no build can be tested.
+    Abort = 128,
 }
 
 /// What every `--help` shows; the same as the documentation of [`Exit`], for people.
@@ -41,6 +45,8 @@ impl Exit {
             Exit::Unmet => 2,
             Exit::Finding => 3,
             Exit::Trouble => 4,
+            Exit::Untestable => 5,
+            Exit::Abort => 6,
         };
         if badness(other) > badness(self) { other } else { self }
     }

@@ -1,25 +1,20 @@
 //! Filters: which events to show.
 //!
 //! ```text
-//! expr  = term ("or" term)*
-//! term  = factor ("and" factor)*
-//! factor = "not" factor | "(" expr ")" | path op value
-//! path  = name ("." name | "[" number "]")*
-//! op    = "=" | "!=" | "~" | "<" | "<=" | ">" | ">="
-//! value = a word without spaces, or a string in double quotes with \" and \\
+//! test = path op value
+//! path = name ("." name | "[" number "]")*
 //! ```
+//!
+//! How tests are joined, and what operators and values look like, stands in `condition.rs`.
 
 use std::fmt;
 
 use theater_record::Kind;
 
+use crate::condition::{Condition, ConditionError, OPS, Op, Parser, is_bare, is_keyword};
 use crate::entry::Entry;
-use crate::render::{self, Limits, Previews};
+use crate::render::Previews;
 use crate::tree::{PathStep, Tree};
-
-mod parser;
-
-use parser::Parser;
 
 /// The names a path may start with. A typing mistake would otherwise match nothing, silently.
 const ROOTS: &str = "\
@@ -30,15 +25,7 @@ const ROOTS: &str = "\
     log_root next_key checkpoints record_bytes digest discarded_bytes discarded_digest";
 
 /// A condition on an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Filter {
-    /// At least one of several, which are two or more.
-    Or(Vec<Filter>),
-    /// All of several, which are two or more.
-    And(Vec<Filter>),
-    Not(Box<Filter>),
-    Test(Test),
-}
+pub(crate) type Filter = Condition<Test>;
 
 /// A comparison of a field with a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,62 +36,35 @@ pub(crate) struct Test {
     value: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Op {
-    Equal,
-    NotEqual,
-    Contains,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-}
-
-/// Longer spellings come before their beginnings.
-const OPS: [(&str, Op); 7] = [
-    ("!=", Op::NotEqual),
-    ("<=", Op::LessOrEqual),
-    (">=", Op::GreaterOrEqual),
-    ("=", Op::Equal),
-    ("~", Op::Contains),
-    ("<", Op::Less),
-    (">", Op::Greater),
-];
-
-/// What is wrong with the text of a filter, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}{}", picture(.text, *.column))]
-pub(crate) struct FilterError {
-    text: String,
-    /// Counted in characters, from 1.
-    column: usize,
-    message: String,
-}
-
-/// The text with a caret under the column, where there is any text.
-fn picture(text: &str, column: usize) -> String {
-    match text.is_empty() {
-        true => String::new(),
-        false => format!("\n  {}\n  {:>column$}", theater_runtime::escape::plain(text), '^'),
-    }
-}
-
 impl Filter {
     /// Reads a filter.
-    pub(crate) fn parse(text: &str) -> Result<Filter, FilterError> {
-        Parser::new(text).filter()
+    pub(crate) fn parse(text: &str) -> Result<Filter, ConditionError> {
+        Parser::new("the filter", text).condition(test)
     }
 
     /// Whether an event meets the condition. A test on a field that the event does not have fails,
     /// also with `!=`.
     pub(crate) fn matches(&self, entry: &Entry, previews: &Previews) -> bool {
-        match self {
-            Filter::Or(parts) => parts.iter().any(|part| part.matches(entry, previews)),
-            Filter::And(parts) => parts.iter().all(|part| part.matches(entry, previews)),
-            Filter::Not(part) => !part.matches(entry, previews),
-            Filter::Test(test) => test.matches(entry, previews),
-        }
+        self.holds(&|test| test.matches(entry, previews))
     }
+}
+
+/// Reads a test.
+fn test(parser: &mut Parser<'_>) -> Result<Test, ConditionError> {
+    let start = parser.skip_space();
+    let root = parser.name("expected a field, such as `kind` or `args.path`")?;
+    if ROOTS.split(' ').all(|known| known != root) {
+        let message = "unknown field; the most used are kind, interface, function, seq, args, \
+                       result, trap, capability and allowed";
+        return Err(parser.error_at(start, message));
+    }
+    let rest = parser.path()?;
+    let op = parser.op()?;
+    let start = parser.skip_space();
+    let value = parser.value()?;
+    let test = Test { root, rest, op, value };
+    test.check().map_err(|message| parser.error_at(start, &message))?;
+    Ok(test)
 }
 
 impl Test {
@@ -124,55 +84,6 @@ impl Test {
     }
 }
 
-impl Op {
-    fn holds(self, tree: &Tree, value: &str, previews: &Previews) -> bool {
-        use std::cmp::Ordering::{Equal, Greater, Less};
-        if let Tree::Option(Some(inner)) = tree {
-            return self.holds(inner, value, previews);
-        }
-        let text = || match tree {
-            Tree::Text(text) => text.clone(),
-            Tree::Char(char) => char.to_string(),
-            Tree::Bytes(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) => text.to_owned(),
-                Err(_) => render::hex(bytes),
-            },
-            other => render::value(other, previews, Limits::NONE),
-        };
-        let ordering = || match (number(tree), value.parse::<i128>(), value.parse::<f64>()) {
-            (Some(Number::Whole(found)), Ok(wanted), _) => Some(found.cmp(&wanted)),
-            (Some(Number::Whole(found)), _, Ok(wanted)) => (found as f64).partial_cmp(&wanted),
-            (Some(Number::Float(found)), _, Ok(wanted)) => found.partial_cmp(&wanted),
-            (Some(_), ..) => None,
-            (None, ..) => Some(text().as_str().cmp(value)),
-        };
-        match self {
-            Op::Contains => text().contains(value),
-            Op::Equal => text() == value || ordering() == Some(Equal),
-            Op::NotEqual => text() != value && ordering() != Some(Equal),
-            Op::Less => ordering() == Some(Less),
-            Op::LessOrEqual => matches!(ordering(), Some(Less | Equal)),
-            Op::Greater => ordering() == Some(Greater),
-            Op::GreaterOrEqual => matches!(ordering(), Some(Greater | Equal)),
-        }
-    }
-}
-
-enum Number {
-    Whole(i128),
-    Float(f64),
-}
-
-fn number(tree: &Tree) -> Option<Number> {
-    match tree {
-        Tree::Uint(number) => Some(Number::Whole(i128::from(*number))),
-        Tree::Int(number) => Some(Number::Whole(i128::from(*number))),
-        Tree::F32(bits) => Some(Number::Float(f64::from(f32::from_bits(*bits)))),
-        Tree::F64(bits) => Some(Number::Float(f64::from_bits(*bits))),
-        _ => None,
-    }
-}
-
 impl Test {
     /// Refuses what could never match.
     fn check(&self) -> Result<(), String> {
@@ -185,42 +96,6 @@ impl Test {
             return Err("expected an event number".to_owned());
         }
         Ok(())
-    }
-}
-
-fn is_bare(char: char) -> bool {
-    !char.is_whitespace() && !matches!(char, '(' | ')' | '"' | '=' | '!' | '~' | '<' | '>')
-}
-
-fn is_keyword(word: &str) -> bool {
-    matches!(word, "and" | "or" | "not")
-}
-
-impl fmt::Display for Filter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |f: &mut fmt::Formatter<'_>, parts: &[Filter], word: &str| {
-            for (at, part) in parts.iter().enumerate() {
-                if at > 0 {
-                    write!(f, " {word} ")?;
-                }
-                // Parentheses where they carry meaning: around any other list.
-                match part {
-                    Filter::Or(_) => write!(f, "({part})")?,
-                    Filter::And(_) if word == "and" => write!(f, "({part})")?,
-                    part => write!(f, "{part}")?,
-                }
-            }
-            Ok(())
-        };
-        match self {
-            Filter::Or(parts) => list(f, parts, "or"),
-            Filter::And(parts) => list(f, parts, "and"),
-            Filter::Not(part) => match **part {
-                Filter::Or(_) | Filter::And(_) => write!(f, "not ({part})"),
-                Filter::Not(_) | Filter::Test(_) => write!(f, "not {part}"),
-            },
-            Filter::Test(test) => write!(f, "{test}"),
-        }
     }
 }
 

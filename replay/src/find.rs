@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use theater_record::Hash;
-use theater_runtime::{Component, Engine, Home, Store, digest, embedded};
+use theater_runtime::{Component, Engine, Home, Store, as_component, digest, embedded};
 use theater_verify::VerifiedChain;
 
 use theater_runtime::complaint::{advised, not_runnable};
@@ -38,14 +38,19 @@ pub(crate) struct Found {
     pub(crate) place: Place,
 }
 
-/// Finds the component of a chain, always by its digest: in the file, which may hold another build,
-/// else inside the chain, else in the store.
+/// Finds the component of a chain: in the file, or under the digest, that was named, which may be
+/// another build; else by its own digest inside the chain, else in the store.
 pub(crate) fn component(
     chain: &VerifiedChain,
     path: &Path,
     file: Option<&Path>,
     engine: &Engine,
 ) -> anyhow::Result<Found> {
+    if let Some(wanted) = file.and_then(named_by_digest) {
+        let component = Component::new(engine, stored(&wanted, path)?)
+            .with_context(|| format!("cannot use the component {wanted}"))?;
+        return Ok(Found { component, place: Place::Store });
+    }
     if let Some(file) = file {
         let component = Component::load(engine, file).map_err(|error| not_runnable(error, file))?;
         return Ok(Found { component, place: Place::File });
@@ -68,6 +73,22 @@ pub(crate) fn recorded(chain: &VerifiedChain, path: &Path) -> anyhow::Result<(Ve
         Some(bytes) => (bytes, Place::Chain),
         None => (stored(&wanted, path)?, Place::Store),
     })
+}
+
+/// The bytes of a component that was named by its file, or by its digest in the store.
+pub(crate) fn named(file: &Path, path: &Path) -> anyhow::Result<Vec<u8>> {
+    if let Some(wanted) = named_by_digest(file) {
+        return stored(&wanted, path);
+    }
+    let read = std::fs::read(file);
+    let read = read.with_context(|| format!("cannot read {}", file.display()))?;
+    as_component(read).map_err(|error| not_runnable(error, file))
+}
+
+/// The digest of a component in the store, given where a file could be.
+fn named_by_digest(name: &Path) -> Option<Hash> {
+    let digest = name.to_str()?.parse().ok()?;
+    (!name.exists()).then_some(digest)
 }
 
 fn stored(wanted: &Hash, path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -6,23 +6,30 @@
 //! reading that of `theater-record`.
 
 mod amount;
+mod bisect;
 mod cli;
 mod comparison;
+mod condition;
 mod damage;
 mod diag;
 mod divergence;
+mod doctor;
 mod entry;
 mod exit;
 mod filter;
 mod find;
 mod findings;
+mod fuzzed;
+mod good_if;
 mod json;
 mod line;
 mod locate;
+mod minimise;
 mod open;
 mod output;
 mod packed;
 mod policy;
+pub mod property;
 mod redact;
 mod render;
 mod replay;

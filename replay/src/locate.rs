@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use theater_record::{Event, FunctionType, Stored};
 use theater_runtime::{
-    Backend, Component, Ending, Engine, Frame, FramesAt, Home, PlaybackOptions, as_component,
-    digest, play,
+    Backend, Component, Ending, Engine, Frame, FramesAt, Home, PlaybackOptions, digest, play,
 };
 use theater_verify::VerifiedChain;
 
@@ -20,7 +19,6 @@ use crate::source::{Located, SourceMap};
 use crate::ui::Ui;
 
 use anyhow::Context;
-use theater_runtime::complaint::not_runnable;
 
 /// Where source lines are looked for, and how they are shown.
 #[derive(clap::Args)]
@@ -35,6 +33,12 @@ pub(crate) struct SourceArgs {
     /// Show whole stacks, with libraries and what was generated.
     #[arg(help_heading = "Source lines", long)]
     pub(crate) verbose: bool,
+}
+
+impl Default for SourceArgs {
+    fn default() -> SourceArgs {
+        SourceArgs { debug_info: Vec::new(), source_root: PathBuf::from("."), verbose: false }
+    }
 }
 
 /// The places of a chain's events.
@@ -72,11 +76,7 @@ pub(crate) fn lines(
     range: Range<u64>,
 ) -> anyhow::Result<Lines> {
     let bytes = match component {
-        Some(file) => {
-            let read = std::fs::read(file);
-            let read = read.with_context(|| format!("cannot read {}", file.display()))?;
-            as_component(read).map_err(|error| not_runnable(error, file))?
-        }
+        Some(file) => find::named(file, path)?,
         None => find::recorded(chain, path)?.0,
     };
     let map = SourceMap::of(&bytes, debug_info)?;

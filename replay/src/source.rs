@@ -25,7 +25,7 @@ use code::{Code, Outline};
 use dwarf::{Dwarf, Level};
 pub use located::{Located, PlaceIs};
 pub use place::{Foreign, Place, Stack};
-pub use text::Excerpt;
+pub use text::Snippet;
 use twins::Twin;
 
 /// Why there are no places in the source.
@@ -168,7 +168,8 @@ impl SourceMap {
         for address in dwarf.line_starts(start, end).ok()? {
             let levels = dwarf.levels(address).ok()?;
             // The outermost own function is the one that was entered first.
-            let own = levels.iter().rposition(|level| self.foreign(level).is_none());
+            let is_own = |level| self.foreign(Some(dwarf), address, level).is_none();
+            let own = levels.iter().rposition(is_own);
             if let Some(at) = own {
                 let level = &levels[at];
                 let mut place = place(level, at + 1 < levels.len());
@@ -205,14 +206,14 @@ impl SourceMap {
         }
         let last = levels.len() - 1;
         let place = |(at, level): (usize, &Level)| {
-            let foreign = self.foreign(level);
+            let foreign = self.foreign(described.dwarf.as_ref(), address, level);
             Place { foreign, ..place(level, at < last) }
         };
         levels.iter().enumerate().map(place).collect()
     }
 
     /// Why a place is not the guest's own.
-    fn foreign(&self, level: &Level) -> Option<Foreign> {
+    fn foreign(&self, dwarf: Option<&Dwarf>, address: u64, level: &Level) -> Option<Foreign> {
         let function = level.function.as_deref().unwrap_or_default();
         if names::is_generated(function, &self.outline.imports) {
             return Some(Foreign::Generated);
@@ -223,8 +224,11 @@ impl SourceMap {
         if names::is_library(file) {
             return Some(Foreign::Library);
         }
-        // Nothing that runs stands in the first column but what a macro has put there.
-        let is_macro = file.ends_with(".rs") && matches!(level.column, Some(0 | 1));
+        // Two things that run stand in the first column: what a macro has put there, and the brace
+        // at the end of a function, where what it holds is dropped.
+        let is_first_column = file.ends_with(".rs") && matches!(level.column, Some(0 | 1));
+        let is_macro = is_first_column
+            && dwarf.is_some_and(|dwarf| !dwarf.has_other_lines(address, level).unwrap_or(false));
         is_macro.then_some(Foreign::Generated)
     }
 

@@ -28,6 +28,15 @@ const EXCERPT_BYTES: usize = 24;
 
 /// A divergence as text for people, below a headline that says what kind it is.
 pub(crate) fn tell(divergence: &Divergence, args: &SourceArgs, paint: Paint) -> String {
+    let mut lines = what(divergence, paint);
+    let located = [&divergence.recorded_source, &divergence.source].map(Option::as_ref);
+    let told = located.map(|one| one.map(|one| Told::of(one, args, paint)));
+    lines.extend(sources(["the recorded build", "this build"], told, &divergence.frames));
+    indented(&lines)
+}
+
+/// What differs, and around what, in lines for people.
+pub(crate) fn what(divergence: &Divergence, paint: Paint) -> Vec<String> {
     let mut lines = Vec::new();
     if divergence.is_swapped {
         lines.push("the recorded call comes next: two calls changed places".to_owned());
@@ -43,8 +52,7 @@ pub(crate) fn tell(divergence: &Divergence, args: &SourceArgs, paint: Paint) -> 
         lines.push(format!("  actual    {}", paint.bad(actual)));
     }
     lines.extend(rows(&around(divergence, paint), paint));
-    lines.extend(sources(divergence, args, paint));
-    indented(&lines)
+    lines
 }
 
 /// The lines, two blanks in.
@@ -120,20 +128,39 @@ fn around(divergence: &Divergence, paint: Paint) -> Vec<Row> {
     rows
 }
 
-/// Where in the source it happened, in both builds if two are at hand.
-fn sources(divergence: &Divergence, args: &SourceArgs, paint: Paint) -> Vec<String> {
-    let Divergence { source, recorded_source, frames, .. } = divergence;
-    let mut lines = Vec::new();
-    let recorded = recorded_source.as_ref().filter(|recorded| recorded.place.is_some());
-    match (recorded, source) {
-        (Some(recorded), Some(source)) => {
-            let names = ["the recorded build", "this build"];
-            lines.extend(whence::both(names, [recorded, source], args, paint));
+/// A place in the source, told in lines.
+pub(crate) struct Told {
+    /// Whether anything is known of it, and whether that is a line.
+    is_known: bool,
+    has_line: bool,
+    lines: Vec<String>,
+}
+
+impl Told {
+    /// Tells of a place.
+    pub(crate) fn of(located: &Located, args: &SourceArgs, paint: Paint) -> Told {
+        Told {
+            is_known: located.place.is_some(),
+            has_line: located.without.is_none(),
+            lines: whence::tell(located, args, paint),
         }
-        (Some(one), None) | (None, Some(one)) => lines.extend(whence::tell(one, args, paint)),
-        (None, None) => {}
     }
-    if source.as_ref().is_none_or(|source| source.without.is_some()) {
+}
+
+/// Where in the source it happened, in both builds if two are at hand: in the one that does what was
+/// recorded, and in the one that does not, of which the frames are known in any case.
+pub(crate) fn sources(
+    names: [&str; 2],
+    [recorded, actual]: [Option<Told>; 2],
+    frames: &[Frame],
+) -> Vec<String> {
+    let has_line = actual.as_ref().is_some_and(|actual| actual.has_line);
+    let mut lines = match (recorded.filter(|recorded| recorded.is_known), actual) {
+        (Some(recorded), Some(actual)) => whence::both(names, &[recorded.lines, actual.lines]),
+        (Some(one), None) | (None, Some(one)) => one.lines,
+        (None, None) => Vec::new(),
+    };
+    if !has_line {
         lines.extend(called_from(frames));
     }
     lines
@@ -190,25 +217,34 @@ fn signature(crossing: &Crossing) -> String {
     plain(&format!("{}({params}){arrow}{}", function.name, results.join(", ")))
 }
 
-fn byte_of(difference: &theater_diff::Difference) -> Option<u64> {
+/// From which byte on two texts or lists of bytes differ.
+pub(crate) fn byte_of(difference: &theater_diff::Difference) -> Option<u64> {
     match &difference.change {
         theater_diff::Change::Bytes { equal_start, .. } => *equal_start,
         _ => None,
     }
 }
 
-/// Both sides of a difference as text; long ones around where they part.
+/// Both sides of a divergence's difference as text.
 fn texts(divergence: &Divergence, difference: &theater_diff::Difference) -> (String, String) {
-    let start = byte_of(difference);
-    let (expected, actual) = sides(&difference.change);
     let table = |crossing: &Option<Crossing>| {
         crossing.as_ref().map(|crossing| crossing.types.clone()).unwrap_or_default()
     };
+    side_texts(difference, [&table(&divergence.expected), &table(&divergence.actual)])
+}
+
+/// Both sides of a difference as text; long ones around where they part.
+pub(crate) fn side_texts(
+    difference: &theater_diff::Difference,
+    types: [&TypeTable; 2],
+) -> (String, String) {
+    let start = byte_of(difference);
+    let (expected, actual) = sides(&difference.change);
     let show = |side: Option<&Typed>, types: &TypeTable| match side {
         Some(typed) => shown(typed, types, start),
         None => "nothing".to_owned(),
     };
-    (show(expected, &table(&divergence.expected)), show(actual, &table(&divergence.actual)))
+    (show(expected, types[0]), show(actual, types[1]))
 }
 
 fn shown(typed: &Typed, types: &TypeTable, start: Option<u64>) -> String {

@@ -2,14 +2,13 @@
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow};
-use theater_record::{About, CheckpointPolicy, Clock, Options, Recorder, Seed};
+use theater_record::{About, CheckpointPolicy, Options, Recorder, Seed};
 use theater_verify::VerifiedChain;
 
 use theater_runtime::complaint::advised;
+use theater_runtime::machine;
 
 /// A file that is removed again unless it is kept.
 pub(crate) struct OutFile {
@@ -60,14 +59,8 @@ pub(crate) fn recorder(chain: &VerifiedChain, path: &Path) -> anyhow::Result<(Re
     };
     let policy = CheckpointPolicy { interval_ns: None, ..CheckpointPolicy::default() };
     let options = Options { policy, ..Options::default() };
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed)
-        .map_err(|error| anyhow!("the system gives no random bytes: {error}"))?;
-    let clock: Clock = Arc::new(|| {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    });
-    let recorder = Recorder::create(file, about, options, Seed::new(seed), clock)
+    let seed = Seed::new(machine::random()?);
+    let recorder = Recorder::create(file, about, options, seed, machine::clock())
         .with_context(|| format!("cannot write {shown}"))?;
     Ok((recorder, out))
 }

@@ -87,16 +87,29 @@ impl Ui {
         self.paint
     }
 
+    /// Says what is being done, on a terminal only.
+    pub(crate) fn status(&mut self, text: &str) -> io::Result<()> {
+        if self.shows_progress { writeln!(self.err, "{text}") } else { Ok(()) }
+    }
+
     /// A progress bar over this many bytes. It shows only on a terminal, and only when the work
     /// turns out to be long.
     pub(crate) fn progress(&self, bytes: u64) -> Progress {
-        let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::hidden());
-        bar.set_style(
-            ProgressStyle::with_template(
-                "{wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}",
-            )
-            .expect("the template is a constant"),
-        );
+        self.bar(
+            bytes,
+            "{wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}",
+        )
+    }
+
+    /// The same over this many cases.
+    pub(crate) fn progress_of_cases(&self, cases: u64) -> Progress {
+        self.bar(cases, "{wide_bar} {pos}/{len} cases {per_sec} {eta}")
+    }
+
+    fn bar(&self, total: u64, template: &str) -> Progress {
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
+        let style = ProgressStyle::with_template(template).expect("the template is a constant");
+        bar.set_style(style);
         Progress { bar, shown: self.shows_progress, start: Instant::now() }
     }
 }
@@ -110,7 +123,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Says how many bytes are done so far.
+    /// Says how many bytes or cases are done so far.
     pub(crate) fn set(&self, bytes: u64) {
         if self.shown && self.bar.is_hidden() && self.start.elapsed() > PROGRESS_AFTER {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());

@@ -3,7 +3,7 @@
 use theater_runtime::escape::plain;
 
 use crate::locate::SourceArgs;
-use crate::source::{Excerpt, Foreign, Located, Place, PlaceIs};
+use crate::source::{Foreign, Located, Place, PlaceIs, Snippet};
 use crate::ui::Paint;
 
 /// More callers than this are shown only when asked for.
@@ -24,7 +24,7 @@ pub(crate) fn tell(located: &Located, args: &SourceArgs, paint: Paint) -> Vec<St
     let mut lines = Vec::new();
     if let (Some(brief), Some(place)) = (brief(located), &located.place) {
         lines.push(paint.strong(brief).to_string());
-        lines.extend(excerpt(place, args, paint));
+        lines.extend(snippet(place, args, paint));
     }
     lines.extend(located.without.as_deref().map(plain));
     if args.verbose {
@@ -41,13 +41,7 @@ pub(crate) fn tell(located: &Located, args: &SourceArgs, paint: Paint) -> Vec<St
 }
 
 /// Two builds below each other, or as one where both are in the same place.
-pub(crate) fn both(
-    names: [&str; 2],
-    located: [&Located; 2],
-    args: &SourceArgs,
-    paint: Paint,
-) -> Vec<String> {
-    let told = located.map(|one| tell(one, args, paint));
+pub(crate) fn both(names: [&str; 2], told: &[Vec<String>; 2]) -> Vec<String> {
     let block = |(name, lines): (&str, &Vec<String>)| {
         let indented = lines.iter().map(|line| format!("  {line}"));
         std::iter::once(format!("{name}:")).chain(indented).collect::<Vec<String>>()
@@ -55,7 +49,7 @@ pub(crate) fn both(
     if told[0] == told[1] {
         return block((&format!("{} and {}", names[0], names[1]), &told[0]));
     }
-    names.into_iter().zip(&told).flat_map(block).collect()
+    names.into_iter().zip(told).flat_map(block).collect()
 }
 
 fn function(place: &Place) -> String {
@@ -78,11 +72,11 @@ fn whole(place: &Place) -> String {
     format!("  {place}{inlined}{whose}")
 }
 
-fn excerpt(place: &Place, args: &SourceArgs, paint: Paint) -> Vec<String> {
-    let Some(excerpt) = Excerpt::around(place, &args.source_root) else { return Vec::new() };
-    let last = excerpt.first as usize + excerpt.lines.len();
+fn snippet(place: &Place, args: &SourceArgs, paint: Paint) -> Vec<String> {
+    let Some(snippet) = Snippet::around(place, &args.source_root) else { return Vec::new() };
+    let last = snippet.first as usize + snippet.lines.len();
     let width = last.to_string().len();
-    let numbered = (excerpt.first..).zip(&excerpt.lines);
+    let numbered = (snippet.first..).zip(&snippet.lines);
     let line = |(number, text): (u32, &String)| {
         let text = format!("{number:>width$} | {}", plain(text));
         match Some(number) == place.line {

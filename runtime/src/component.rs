@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use theater_record::{Hash, ReadError, Stored};
 use theater_verify::VerifiedChain;
@@ -59,6 +60,8 @@ pub struct Component {
     decoded: Decoded,
     pub(crate) engine: Engine,
     pub(crate) compiled: wasmtime::component::Component,
+    /// Made when it is first recorded. Replay has no use for it.
+    lifter: OnceLock<wasmtime::component::Component>,
 }
 
 impl Component {
@@ -84,7 +87,8 @@ impl Component {
         let world = World::new(&decoded)?;
         let compiled = engine.compile(&bytes).map_err(ComponentError::Compile)?;
         let digest = digest(&bytes);
-        Ok(Component { digest, bytes, world, decoded, engine: engine.clone(), compiled })
+        let lifter = OnceLock::new();
+        Ok(Component { digest, bytes, world, decoded, engine: engine.clone(), compiled, lifter })
     }
 
     /// The plain BLAKE3 digest of its bytes.
@@ -106,10 +110,14 @@ impl Component {
     }
 
     /// The compiled lifter for what it imports.
-    pub(crate) fn lifter(&self) -> Result<wasmtime::component::Component, ComponentError> {
+    pub(crate) fn lifter(&self) -> Result<&wasmtime::component::Component, ComponentError> {
+        if let Some(lifter) = self.lifter.get() {
+            return Ok(lifter);
+        }
         let bytes = lifter::generate(&self.decoded, StringEncoding::UTF8)
             .map_err(ComponentError::Invalid)?;
-        self.engine.compile(&bytes).map_err(ComponentError::Compile)
+        let lifter = self.engine.compile(&bytes).map_err(ComponentError::Compile)?;
+        Ok(self.lifter.get_or_init(|| lifter))
     }
 }
 

@@ -274,3 +274,15 @@ fn find<'a>(settings: &'a [(String, String)], name: &str) -> Option<&'a str> {
 fn target() -> &'static str {
     std::env::consts::ARCH
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ENGINE;
+
+    #[test]
+    fn chains_name_the_engine_that_is_built_in() {
+        let version = ENGINE.strip_prefix("wasmtime ").unwrap();
+        let pinned = format!("\nwasmtime = {{ version = \"={version}\"");
+        assert!(include_str!("../../Cargo.toml").contains(&pinned), "{version}");
+    }
+}

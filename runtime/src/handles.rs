@@ -177,6 +177,11 @@ impl Handles {
         self.next = other.next;
     }
 
+    /// Leaves out the numbers before `next`.
+    pub(crate) fn skip_to(&mut self, next: u32) {
+        self.next = self.next.max(next);
+    }
+
     fn give_number(&mut self) -> Result<u32> {
         let id = self.next;
         // A chain may have named the last number there is.

@@ -57,6 +57,12 @@ impl Home {
     pub fn cache(&self) -> PathBuf {
         self.0.join("cache")
     }
+
+    /// Where it is noted what replays came to. Everything in it can be deleted.
+    #[must_use]
+    pub fn outcomes(&self) -> PathBuf {
+        self.0.join("outcomes")
+    }
 }
 
 /// Where this system's programs keep the data of the user.

@@ -17,6 +17,7 @@ mod files;
 mod fixed;
 mod grants;
 mod http;
+mod liberties;
 mod names;
 mod network;
 mod service;
@@ -29,13 +30,15 @@ use std::sync::Arc;
 
 use theater_record::{Permission, TypeTable, Values};
 use wasmtime::component::{Linker, ResourceTable};
+use wasmtime_wasi::clocks::WasiClocksCtxView;
 use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use decisions::Decisions;
-use fixed::{FixedClock, SeededRandom};
+use fixed::{FixedClock, SeededRandom, Waiting, WaitingView};
 use http::Hooks;
+use liberties::Listing;
 use names::{NameLookup, NameLookupView};
 use network::NetPolicy;
 
@@ -45,6 +48,8 @@ pub use grants::{
     Clocks, DirGrant, GrantError, Grants, HttpGrant, HttpScheme, NetGrant, NetHost, Random,
     parse_env,
 };
+pub(crate) use liberties::add_liberties;
+pub use liberties::{EntryOrder, Liberties, Readiness};
 pub use service::{Answer, Service, ServiceCall};
 pub use stdio::{Captured, Input, Output};
 
@@ -59,6 +64,11 @@ pub struct Host {
     lookups: BTreeMap<u32, String>,
     decisions: Decisions,
     has_read_only_dirs: bool,
+    skips_waiting: bool,
+    liberties: Liberties,
+    /// What is left of each listing of a directory, by the number of its resource. Only filled by a
+    /// host that takes liberties.
+    listings: BTreeMap<u32, Listing>,
     /// By the names of their interfaces, without versions.
     services: BTreeMap<String, Box<dyn Service>>,
 }
@@ -104,6 +114,7 @@ pub trait HostView: WasiView + WasiHttpView {
 impl Host {
     /// Opens what was granted.
     pub fn new(grants: Grants) -> Result<Host, HostError> {
+        let skips_waiting = skips_waiting(&grants);
         let decisions = Decisions::default();
         let network = Arc::new(NetPolicy::new(grants.net, decisions.clone()));
         let mut builder = WasiCtxBuilder::new();
@@ -127,7 +138,8 @@ impl Host {
             SeededRandom::give(seed, &mut builder);
         }
         if let Clocks::Fixed { start_ns, step_ns } = grants.clocks {
-            FixedClock::give(start_ns, step_ns, &mut builder);
+            let monotonic_start_ns = grants.liberties.monotonic_start_ns;
+            FixedClock::give(start_ns, monotonic_start_ns, step_ns, &mut builder);
         }
         Ok(Host {
             wasi: builder.build(),
@@ -138,6 +150,9 @@ impl Host {
             lookups: BTreeMap::new(),
             decisions,
             has_read_only_dirs: grants.dirs.iter().any(|dir| dir.read_only),
+            skips_waiting,
+            liberties: grants.liberties,
+            listings: BTreeMap::new(),
             services: BTreeMap::new(),
         })
     }
@@ -181,6 +196,16 @@ impl Host {
         watch.denial(args, returned, types, self.has_read_only_dirs)
     }
 
+    fn waiting(&mut self) -> WaitingView<'_> {
+        let clocks = WasiClocksCtxView { ctx: self.wasi.clocks(), table: &mut self.table };
+        WaitingView { clocks, is_over: self.skips_waiting }
+    }
+
+    /// Whether it does anything else than `wasmtime-wasi` where WASI leaves it free.
+    pub(crate) fn takes_liberties(&self) -> bool {
+        self.liberties != Liberties::default()
+    }
+
     fn names(&mut self) -> NameLookupView<'_> {
         NameLookupView {
             sockets: wasmtime_wasi::sockets::WasiSocketsCtxView {
@@ -195,16 +220,29 @@ impl Host {
 
 /// Adds all of WASI 0.2 to a linker: cli, clocks, random, io, filesystem, sockets and HTTP.
 pub fn add_to_linker<T: HostView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
     use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup;
 
     wasmtime_wasi::p2::add_to_linker_sync(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_sync(linker)?;
     // The library asks nobody which names may be looked up, and a lookup tells the name to the
-    // outside. So this one interface goes through our own check first.
+    // outside. So this one interface goes through our own check first. And waiting would take time
+    // also where clocks are fixed.
     linker.allow_shadowing(true);
-    let added = ip_name_lookup::add_to_linker::<T, NameLookup>(linker, |data| data.host().names());
+    let added = ip_name_lookup::add_to_linker::<T, NameLookup>(linker, |data| data.host().names())
+        .and_then(|()| {
+            monotonic_clock::add_to_linker::<T, Waiting>(linker, |data| data.host().waiting())
+        });
     linker.allow_shadowing(false);
     added
+}
+
+/// Whether waiting is over at once: clocks are fixed, and nothing else could be waited for.
+fn skips_waiting(grants: &Grants) -> bool {
+    matches!(grants.clocks, Clocks::Fixed { .. })
+        && grants.net.is_empty()
+        && grants.http.is_empty()
+        && grants.stdin != Input::Inherit
 }
 
 fn give_dirs(builder: &mut WasiCtxBuilder, dirs: &[DirGrant]) -> Result<(), HostError> {

@@ -98,6 +98,9 @@ impl Live {
     ) -> Result<()> {
         let mut linker = Linker::new(&component.engine.inner);
         host::add_to_linker(&mut linker)?;
+        if store.data().backend.host.takes_liberties() {
+            host::add_liberties(&mut linker)?;
+        }
         let served = not_lifted(&mut linker, component, &mut store.data_mut().backend.host)?;
         let (calls, drops) = outside(&mut store.as_context_mut(), |cx| {
             let instance = linker.instantiate(&mut *cx, lifter)?;

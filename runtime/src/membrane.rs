@@ -63,6 +63,11 @@ impl<B> Actor<B> {
     pub(crate) fn counts_fuel(&self) -> bool {
         self.fuel_start.is_some()
     }
+
+    /// The next resource gets this number, unless that was given out or passed by already.
+    pub(crate) fn number_resources_from(&mut self, next: u32) {
+        self.handles.skip_to(next);
+    }
 }
 
 /// A component behind its membrane.

@@ -81,7 +81,7 @@ impl Recording {
         let lifter = component.lifter().map_err(RunError::Lifter)?;
         let live = Live::new(recorder, host, flushed, options.clock.clone());
         let mut sandbox = Sandbox::new(component, &options.limits, live).map_err(RunError::Link)?;
-        Live::connect(&mut sandbox.store, component, &lifter).map_err(not_connected)?;
+        Live::connect(&mut sandbox.store, component, lifter).map_err(not_connected)?;
         let mut recording =
             Recording { sandbox, clock: options.clock.clone(), is_alive: true, failure: None };
         recording.note(LifecycleState::Spawned, String::new())?;
@@ -116,7 +116,7 @@ impl Recording {
         let (tape, limits) = playback::tape_for(component, chain).map_err(not_resumed)?;
         live.resuming = Some(tape);
         let mut sandbox = Sandbox::new(component, &limits, live).map_err(RunError::Link)?;
-        Live::connect(&mut sandbox.store, component, &lifter).map_err(not_connected)?;
+        Live::connect(&mut sandbox.store, component, lifter).map_err(not_connected)?;
         let mut player = Player::new(component, limits, sandbox);
         let ending = player.run();
         let (is_alive, failure) = (player.is_alive, player.failure.take());

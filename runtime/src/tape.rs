@@ -31,8 +31,8 @@ use cursor::Cursor;
 pub use frames::{Frame, FramesAt};
 pub(crate) use frames::{FrameIndex, frames_of};
 pub use mismatch::{Crossing, Mismatch};
-pub(crate) use names::{find_function, function_of};
-use names::{function_id, without_version};
+use names::function_id;
+pub(crate) use names::{find_function, function_of, without_version};
 pub use probe::Probe;
 
 /// What keeps a replay from going on.
@@ -56,6 +56,14 @@ pub enum TapeError {
         seq: u64,
         /// What it is.
         kind: Kind,
+    },
+    /// The chain gives a name that nothing uses, as no recorder does.
+    #[error("before event {seq} stands a name that nothing uses: {name}")]
+    Unused {
+        /// The event that comes next.
+        seq: u64,
+        /// The name.
+        name: String,
     },
     /// The replay's own chain cannot be written.
     #[error("the replay's chain cannot be written")]
@@ -178,6 +186,11 @@ impl Tape {
         self.cursor.event()
     }
 
+    /// The types that the chain has named so far.
+    pub(crate) fn types(&self) -> &TypeTable {
+        self.cursor.types()
+    }
+
     pub(crate) fn next_seq(&self) -> u64 {
         self.cursor.next_seq()
     }
@@ -208,13 +221,15 @@ impl Tape {
 
     /// A recorder names what is used next. Names that nothing uses were put in by somebody else.
     pub(crate) fn refuse_unused_names(&mut self) -> Result<(), TapeError> {
-        let first = self.cursor.definitions().first().map(Event::kind);
-        match (self.strictness, first) {
-            (Strictness::Bytes, Some(kind)) => {
-                Err(TapeError::Order { seq: self.cursor.next_seq(), kind })
+        let first = self.cursor.definitions().into_iter().next();
+        let name = match (self.strictness, first) {
+            (Strictness::Bytes, Some(Event::Type(def))) => def.name,
+            (Strictness::Bytes, Some(Event::Function(function))) => {
+                format!("{}#{}", function.interface, function.name)
             }
-            (Strictness::Bytes, None) | (Strictness::Meaning, _) => Ok(()),
-        }
+            (Strictness::Bytes | Strictness::Meaning, _) => return Ok(()),
+        };
+        Err(TapeError::Unused { seq: self.cursor.next_seq(), name })
     }
 
     /// Holds the failure of an instantiation against what the chain says of it.
@@ -354,6 +369,9 @@ impl Tape {
 
     /// Fuel is compared where it was recorded, and only there.
     fn as_recorded<'e>(&self, event: &'e Event) -> Cow<'e, Event> {
+        if let Some(recorded) = self.recorded_overflow(event) {
+            return Cow::Owned(recorded);
+        }
         if self.records_fuel || fuel_of(event).is_none() {
             return Cow::Borrowed(event);
         }
@@ -364,6 +382,18 @@ impl Tape {
             _ => {}
         }
         Cow::Owned(event)
+    }
+
+    /// The recorded end of a recursion without end, if the component comes to that end too. Under
+    /// another compiler it does so at another depth: with another amount of fuel, or without any.
+    fn recorded_overflow(&self, event: &Event) -> Option<Event> {
+        let Event::ExportReturn(Return { outcome: Outcome::Trapped { code, .. }, .. }) = event
+        else {
+            return None;
+        };
+        let is_end = matches!(code, TrapCode::StackOverflow | TrapCode::OutOfFuel);
+        let recorded = (is_end && self.is_overdue()).then(|| self.cursor.event().ok()).flatten();
+        recorded.map(|(_, event)| event).filter(|one| function_id(one) == function_id(event))
     }
 
     /// Puts payloads that stand out of line back into an event.
@@ -537,7 +567,7 @@ impl Actor<Tape> {
 impl Tape {
     /// Whether the recording ends in a stack overflow here, which another compiler may come to
     /// later.
-    fn is_overdue(&mut self) -> bool {
+    fn is_overdue(&self) -> bool {
         self.other_compiler
             && matches!(
                 self.cursor.event(),

@@ -5,7 +5,7 @@ mod tests;
 
 use std::collections::HashMap;
 
-use theater_record::{NESTING_DEPTH_MAX, Type, TypeId};
+use theater_record::{NESTING_DEPTH_MAX, Type, TypeDef, TypeId, TypeTable};
 use wit_component::{DecodedWasm, WitPrinter};
 use wit_parser::abi::AbiVariant;
 use wit_parser::{
@@ -182,6 +182,18 @@ impl World {
     /// Reads the world of a component.
     pub fn of(component: &[u8]) -> Result<World, WorldError> {
         World::new(&Decoded::new(component)?)
+    }
+
+    /// The named types, under the numbers by which functions refer to them.
+    #[must_use]
+    pub fn type_table(&self) -> TypeTable {
+        let mut table = TypeTable::default();
+        for (named, number) in self.types.iter().zip(0..) {
+            let def =
+                TypeDef { id: TypeId(number), name: named.name.clone(), ty: named.ty.clone() };
+            assert!(table.add(def), "a type refers to earlier ones only");
+        }
+        table
     }
 
     pub(crate) fn new(decoded: &Decoded) -> Result<World, WorldError> {

@@ -1,6 +1,6 @@
 //! Guests that come upon a limit: of memory, of the stack, of fuel. The limit is part of the chain.
 
-use theater_record::{Kind, TrapCode};
+use theater_record::{Event, Kind, TrapCode};
 use theater_runtime::Limits;
 
 use super::fails;
@@ -34,6 +34,22 @@ fn overflow_fills_the_stack_with_a_call_at_every_level() {
     let history = recorded.history();
     let depth = history.all(Kind::ImportCall, "wasi:clocks/monotonic-clock#now").count();
     assert!(depth > 100, "{depth} levels");
+}
+
+#[test]
+fn an_overflow_burns_another_amount_of_fuel_under_another_compiler() {
+    let setup = Setup::of("overflow").args(&["silent"]);
+    let limits = Limits { fuel: true, ..Limits::default() };
+    let recorded = fails(&setup.clone().with_limits(limits), TrapCode::StackOverflow);
+    let history = recorded.history();
+    let end = history.entries.iter().rev().find_map(|entry| match &entry.event {
+        Event::ExportReturn(end) => end.fuel,
+        _ => None,
+    });
+    // Where stack frames are smaller, the fuel ends first.
+    let fuel_max = end.map(|fuel| fuel + 10);
+    let limits = Limits { fuel_max, ..limits };
+    fails(&setup.with_limits(limits), TrapCode::StackOverflow);
 }
 
 #[test]

@@ -2,8 +2,10 @@
 //! touches what belongs to whoever runs it.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use serde_json::Value;
 
 use crate::crash;
 
@@ -25,7 +27,7 @@ pub(crate) struct Said {
 
 impl Said {
     /// The output as JSON.
-    pub(crate) fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
@@ -49,6 +51,42 @@ pub(crate) fn run(home: &Path, command: &[&str]) -> Said {
 /// The same with the home that all tests share, where compiled guests are found.
 pub(crate) fn run_at_home(command: &[&str]) -> Said {
     run(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("theater"), command)
+}
+
+/// What `theater-replay run` says of a component on a chain.
+pub(crate) fn replayed(chain: &Path, component: &Path, options: &[&str]) -> Value {
+    let [chain, component] = [chain, component].map(|path| path.to_str().unwrap());
+    let command = ["theater-replay", "run", chain, "--component", component, "--json"];
+    let said = run_at_home(&[&command[..], options].concat());
+    let json = said.json();
+    let exit = if json["replay"] == "same" { "Fine" } else { "Finding" };
+    assert_eq!(said.exit, exit, "{said:?}");
+    json
+}
+
+/// What `theater-replay diff` says of two chains.
+pub(crate) fn compared(chains: [&Path; 2], options: &[&str]) -> Value {
+    let [one, other] = chains.map(|path| path.to_str().unwrap());
+    let said = run_at_home(&[&["theater-replay", "diff", one, other, "--json"], options].concat());
+    let json = said.json();
+    let exit = if json["same"] == true { "Fine" } else { "Finding" };
+    assert_eq!(said.exit, exit, "{said:?}");
+    json
+}
+
+/// What `theater-replay` prints of a finding, with names for what is different every time, which is
+/// the folder, and for what rebuilt guests change without meaning to, which is their digests.
+pub(crate) fn printed(command: &[&str], folder: &Path, builds: &[(String, PathBuf)]) -> String {
+    let said = run_at_home(&[&["theater-replay"], command].concat());
+    assert_eq!((said.exit.as_str(), said.err.as_str()), ("Finding", ""), "{said:?}");
+    let mut out = said.out.replace(&format!("{}/", folder.display()), "");
+    for (name, build) in builds {
+        let digest = blake3::hash(&std::fs::read(build).unwrap()).to_hex();
+        let start = format!("{}...", &digest[..32]);
+        let name = format!("<{name}>");
+        out = out.replace(digest.as_str(), &name).replace(&start, &name);
+    }
+    out
 }
 
 /// Not a test by itself: what [`run`] starts.

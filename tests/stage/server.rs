@@ -93,7 +93,7 @@ fn read(input: &mut impl BufRead) -> std::io::Result<Request> {
     input.read_line(&mut line)?;
     let mut words = line.split_whitespace().map(str::to_owned);
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let (mut length, mut host) = (0, String::new());
+    let (mut length, mut host, mut in_chunks) = (0, String::new(), false);
     loop {
         let mut header = String::new();
         input.read_line(&mut header)?;
@@ -107,11 +107,34 @@ fn read(input: &mut impl BufRead) -> std::io::Result<Request> {
             Some((name, value)) if name.eq_ignore_ascii_case("host") => {
                 host = value.trim().to_owned();
             }
+            Some((name, value)) if name.eq_ignore_ascii_case("transfer-encoding") => {
+                in_chunks = value.trim() == "chunked";
+            }
             _ => {}
         }
     }
-    let mut body = vec![0; length];
-    input.read_exact(&mut body)?;
+    let body = if in_chunks { read_chunks(input)? } else { read_bytes(input, length)? };
     let body = String::from_utf8_lossy(&body).into_owned();
     Ok(Request { method, path, host, body })
+}
+
+fn read_bytes(input: &mut impl BufRead, length: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    input.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A body whose length its sender did not know before. An empty chunk ends it.
+fn read_chunks(input: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = String::new();
+        input.read_line(&mut line)?;
+        let length = usize::from_str_radix(line.trim(), 16).unwrap_or(0);
+        body.extend(read_bytes(input, length)?);
+        input.read_line(&mut line)?;
+        if length == 0 {
+            return Ok(body);
+        }
+    }
 }

@@ -9,6 +9,13 @@ const UNFINISHED: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!
 /// What only a command line may do. A library hands results to whoever called it.
 const PRINTING: &[&str] = &["print!", "println!", "eprint!", "eprintln!", "process::exit"];
 
+/// Replay reaches no host. Some of what is built on it makes recordings of its own, here and nowhere
+/// else.
+const RECORDING: &[&str] = &["replay/src/doctor/record.rs", "replay/src/property/record.rs"];
+
+/// What it takes to have a host act.
+const MAKES_A_HOST: &[&str] = &["Host::new", "Recording::start", "Recording::resume"];
+
 #[test]
 fn text_has_no_stray_white_space() {
     check(
@@ -55,6 +62,33 @@ fn libraries_do_not_print_or_exit() {
             "record/src/a.rs:3: a library that prints or exits",
         ],
     );
+}
+
+#[test]
+fn replay_makes_hosts_where_it_records_only() {
+    check(
+        hosts_in_replay,
+        &[
+            ("replay/src/a.rs", "let host = Host::new(grants);\nRecording::start(host);"),
+            ("replay/src/doctor/record.rs", "let host = Host::new(grants);"),
+            ("replay/tests/a.rs", "let host = Host::new(grants);"),
+        ],
+        &[
+            "replay/src/a.rs:1: a host, where nothing records",
+            "replay/src/a.rs:2: a host, where nothing records",
+        ],
+    );
+}
+
+fn hosts_in_replay(tree: &Tree) -> Vec<Finding> {
+    let is_meant = |file: &&super::File| {
+        file.path.starts_with("replay/src/") && !RECORDING.contains(&&*file.path)
+    };
+    let files = tree.rust_files().filter(is_meant);
+    let lines = files.flat_map(|file| file.lines().map(move |(number, line)| (file, number, line)));
+    let makes_one = |line: &str| MAKES_A_HOST.iter().any(|call| line.contains(call));
+    let found = lines.filter(|(_, _, line)| makes_one(line));
+    found.map(|(file, number, _)| file.finding(number, "a host, where nothing records")).collect()
 }
 
 fn stray_white_space(tree: &Tree) -> Vec<Finding> {

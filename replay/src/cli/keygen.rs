@@ -11,6 +11,7 @@ use crate::cli::pack::with_suffix;
 use crate::exit::Exit;
 use crate::ui::Ui;
 use theater_runtime::complaint::advised;
+use theater_runtime::machine;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,10 +36,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     if public_path.symlink_metadata().is_ok() {
         return Err(exists(&public_path));
     }
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret)
-        .map_err(|error| anyhow!("the system gives no random bytes: {error}"))?;
-    let key = IdentityKey::from_secret(secret);
+    let key = IdentityKey::from_secret(machine::random()?);
     write_new(&args.out, &key.to_secret_text(), true)?;
     write_new(&public_path, &format!("{}\n", key.public()), false)?;
     writeln!(ui.out, "{}", key.public())?;

@@ -3,13 +3,11 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::SystemTime;
 
 use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
 use theater_record::{
-    Clock, Header, IdentityKey, Log, RecoverError, RecoverOptions, Recovery, Seed,
+    Header, IdentityKey, Log, RecoverError, RecoverOptions, Recovery, Seed,
 };
 
 use crate::amount::{counted, size};
@@ -20,6 +18,7 @@ use crate::open::{Opened, open_either};
 use crate::ui::Ui;
 use theater_runtime::complaint::advised;
 use theater_runtime::escape::argument;
+use theater_runtime::machine;
 
 /// How many torn tails of one chain may lie side by side.
 const ASIDES_MAX: u32 = 1000;
@@ -97,7 +96,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
             Ok(Box::new(log) as Box<dyn Log>)
         };
         recovery
-            .apply(&mut file, options, seed()?, &clock(), set_aside)
+            .apply(&mut file, options, Seed::new(machine::random()?), &machine::clock(), set_aside)
             .with_context(|| format!("cannot recover {shown}"))?;
         outcome.done = true;
         outcome.aside = aside.map(|path| path.display().to_string());
@@ -234,18 +233,4 @@ fn sync_folder(file: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn sync_folder(_file: &Path) -> io::Result<()> {
     Ok(())
-}
-
-fn seed() -> anyhow::Result<Seed> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| anyhow!("the system gives no random bytes: {error}"))?;
-    Ok(Seed::new(bytes))
-}
-
-fn clock() -> Clock {
-    Arc::new(|| {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    })
 }

@@ -16,11 +16,17 @@ use crate::amount::counted;
 use crate::divergence::{self, Divergence};
 use crate::exit::Exit;
 use crate::find::Found;
+use crate::good_if::GoodIf;
 use crate::locate::{self, SourceArgs};
 use crate::replay::{self, Ready, Request};
 use crate::story::{self, DivergenceJson};
 use crate::ui::Ui;
 use crate::{findings, json, synthetic};
+
+mod judge;
+
+pub(crate) use judge::trouble;
+use judge::{goodness, judge};
 
 const EXAMPLES: &str = "\
 What is replayed:
@@ -36,6 +42,20 @@ Examples:
   theater-replay run crashed.chain.cbor --prefix
   theater-replay run agent.chain.cbor --to 120 --quiet
   theater-replay run agent.chain.cbor --json | jq .divergence
+  git bisect run sh -c \\
+      'make a.wasm || exit 125; theater-replay run a.cbor --component a.wasm --good-if same'
+
+With --good-if, the exit status is what git bisect run asks for:
+    0  good: the condition is met
+    1  bad: it is not
+  125  this build cannot be tested: no such file, no component, an export is missing
+  128  no build can: wrong usage, or the chain cannot be replayed
+A condition is made of these, joined by and, or, not and parentheses:
+  same               the component does what was recorded
+  same-until EVENT   it does so before this event
+  diverged           it does something else
+  event >= 54        it does, and not before event 54; = != < <= > >= ~ compare
+  kind = extra-call  it does, in this way; function and path are compared in the same manner
 
 The JSON is described by replay/schemas/run-1.json.";
 
@@ -45,7 +65,8 @@ The JSON is described by replay/schemas/run-1.json.";
 pub(crate) struct Args {
     /// The chain.
     chain: PathBuf,
-    /// The component's file. Another build than the recorded one is compared by what it does.
+    /// The component's file, or its digest in the store. Another build than the recorded one is
+    /// compared by what it does.
     #[arg(long, value_name = "FILE")]
     component: Option<PathBuf>,
     /// The recorded build's file, to show its source line beside that of another build.
@@ -65,6 +86,9 @@ pub(crate) struct Args {
     /// Write what the replay did as a chain of its own, marked synthetic.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Say whether the build is good, by how its replay ends. Good is exit 0, bad is exit 1.
+    #[arg(long, value_name = "CONDITION", requires = "component")]
+    good_if: Option<String>,
     /// Count fuel and print it for each call and return.
     #[arg(long)]
     fuel_index: bool,
@@ -95,19 +119,44 @@ impl From<BackendChoice> for Backend {
 }
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
+    if let Some(condition) = &args.good_if {
+        return judge(args, condition, ui);
+    }
+    match ready(args, ui)? {
+        Ok((chain, verdict)) => {
+            let divergence = replayed(args, &chain, verdict, None, ui)?;
+            Ok(if divergence.is_some() { Exit::Finding } else { Exit::Fine })
+        }
+        Err(exit) => Ok(exit),
+    }
+}
+
+/// The chain, checked. If it is not good, that was said, and how to exit is returned.
+#[allow(clippy::type_complexity, reason = "it is taken apart where it comes from")]
+fn ready(args: &Args, ui: &mut Ui) -> anyhow::Result<Result<(Box<VerifiedChain>, Verdict), Exit>> {
     if args.to == Some(0) {
         return Err(advised(
             anyhow!("--to 0 leaves nothing to replay, because event 0 is the header"),
             "name the event before which to stop",
         ));
     }
-    let (chain, verdict) = match replay::check(&args.chain, args.prefix, ui)? {
-        Ready::Good(chain, verdict) => (chain, verdict),
+    match replay::check(&args.chain, args.prefix, ui)? {
+        Ready::Good(chain, verdict) => Ok(Ok((chain, verdict))),
         Ready::NotGood(report) => {
-            return replay::refuse(&report, &args.chain, args.json.then_some(SCHEMA), ui);
+            replay::refuse(&report, &args.chain, args.json.then_some(SCHEMA), ui).map(Err)
         }
-    };
-    let out = args.out.as_deref().map(|out| synthetic::recorder(&chain, out)).transpose()?;
+    }
+}
+
+/// Replays the chain and tells what came out.
+fn replayed(
+    args: &Args,
+    chain: &VerifiedChain,
+    verdict: Verdict,
+    good_if: Option<&GoodIf>,
+    ui: &mut Ui,
+) -> anyhow::Result<Option<Divergence>> {
+    let out = args.out.as_deref().map(|out| synthetic::recorder(chain, out)).transpose()?;
     let request = Request {
         path: &args.chain,
         component: args.component.as_deref(),
@@ -122,11 +171,11 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
         fuel_index: args.fuel_index,
         ..PlaybackOptions::default()
     };
-    let (found, played) = replay::run(&request, &chain, options, ui)?;
+    let (found, played) = replay::run(&request, chain, options, ui)?;
     if let Some(file) = file {
         file.keep();
     }
-    report(args, &chain, verdict, &found, played, ui)
+    report(args, chain, verdict, good_if, &found, played, ui)
 }
 
 const SCHEMA: &str = "theater-replay/run/1";
@@ -150,6 +199,9 @@ struct RunJson {
     /// The function whose answer the recording does not have any more.
     waits_for: Option<String>,
     divergence: Option<DivergenceJson>,
+    /// With `--good-if`: what it says, or nothing if there is no telling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    good: Option<Option<bool>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fuel: Vec<(u64, u64)>,
 }
@@ -165,10 +217,11 @@ fn report(
     args: &Args,
     chain: &VerifiedChain,
     verdict: Verdict,
+    good_if: Option<&GoodIf>,
     found: &Found,
     played: Played,
     ui: &mut Ui,
-) -> anyhow::Result<Exit> {
+) -> anyhow::Result<Option<Divergence>> {
     let Played { ending, seq: event, head, uncompared, fuel, .. } = played;
     let (word, divergence, waits_for) = match ending {
         Ending::Same => ("same", None, None),
@@ -189,7 +242,6 @@ fn report(
             ("diverged", Some(divergence), None)
         }
     };
-    let exit = if divergence.is_some() { Exit::Finding } else { Exit::Fine };
     let recorded_head = chain.head().hash;
     let outcome = RunJson {
         schema: SCHEMA,
@@ -209,6 +261,7 @@ fn report(
         not_compared: uncompared,
         waits_for,
         divergence: divergence.as_ref().map(DivergenceJson::of),
+        good: good_if.map(|good_if| goodness(good_if, divergence.as_ref())),
         fuel,
     };
     if args.json {
@@ -217,7 +270,7 @@ fn report(
         ui.out.flush()?;
         tell(args, &outcome, divergence.as_ref(), verdict, ui)?;
     }
-    Ok(exit)
+    Ok(divergence)
 }
 
 /// The outcome for people.
@@ -271,6 +324,7 @@ fn tell(
         let payloads = counted(outcome.not_compared, "payload");
         notes.push(format!("{payloads} removed from the chain could not be compared"));
     }
+    notes.extend(outcome.good.map(|good| judge::sentence(good, paint)));
     write!(ui.out, "{}", story::indented(&notes))?;
     if let Some(divergence) = divergence {
         write!(ui.out, "{}", story::tell(divergence, &args.source, paint))?;

@@ -71,6 +71,29 @@ impl Dwarf {
         Ok(ranges.map(|(address, _, _)| address.max(start)).collect())
     }
 
+    /// Whether the function that a level is about has code for other lines than the level's own. What
+    /// a macro makes has not: all of it stands where the macro is called.
+    pub(super) fn has_other_lines(
+        &self,
+        address: u64,
+        level: &Level,
+    ) -> Result<bool, gimli::Error> {
+        let unit = self.context.find_dwarf_and_unit(address).skip_all_loads();
+        let (Some(unit), Some(entry)) = (unit, level.entry) else { return Ok(false) };
+        let mut ranges = unit.die_ranges(&unit.entry(entry)?)?;
+        while let Some(range) = ranges.next()? {
+            for start in self.line_starts(range.begin, range.end)? {
+                let levels = self.levels(start)?;
+                let same = levels.iter().find(|other| other.entry == level.entry);
+                let line = same.and_then(|same| same.line).filter(|line| *line > 0);
+                if line.is_some() && line != level.line {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// Where the function that a level is about is declared. Line tables alone do not say.
     pub(super) fn declared_at(&self, address: u64, level: &Level) -> Option<(String, u32)> {
         let unit = self.context.find_dwarf_and_unit(address).skip_all_loads()?;

@@ -44,26 +44,41 @@ impl SourceMap {
         function: Option<&FunctionType>,
         frames: &[Frame],
     ) -> Located {
-        let stack = self.stack(frames);
         let is_export = matches!(event, Event::ExportCall(_) | Event::ExportReturn(_));
-        let (place, is) = match (stack.origin(), function) {
-            (Some(origin), _) => (Some(origin.clone()), PlaceIs::Line),
-            (None, Some(function)) if is_export && frames.is_empty() => {
-                (self.export(&function.interface, &function.name), PlaceIs::Function)
+        match function {
+            Some(function) if is_export && frames.is_empty() => {
+                self.locate_export(&function.interface, &function.name)
             }
-            (None, function) => {
-                let called = function.map(|function| function.name.as_str());
-                (stack.named(called).cloned(), PlaceIs::Name)
+            function => self.locate_frames(function.map(|function| &*function.name), frames),
+        }
+    }
+
+    /// Where in the source a component called out, dropped a resource, or trapped. `called` is the
+    /// function that it called, if it did.
+    #[must_use]
+    pub fn locate_frames(&self, called: Option<&str>, frames: &[Frame]) -> Located {
+        let stack = self.stack(frames);
+        match stack.origin().cloned() {
+            Some(place) => Located { place: Some(place), stack, ..Located::default() },
+            None => {
+                let place = stack.named(called).cloned();
+                let without = Some(self.why_without(&stack));
+                Located { place, is: PlaceIs::Name, stack, without }
             }
-        };
-        let without = match place {
-            Some(_) if is != PlaceIs::Name => None,
-            _ => {
-                let foreign = if stack.has_lines() { ONLY_FOREIGN } else { NOT_THERE };
-                Some(self.without_lines().unwrap_or_else(|| foreign.to_owned()))
-            }
-        };
-        Located { place, is, stack, without }
+        }
+    }
+
+    /// Where in the source a function is that was called into or has returned.
+    #[must_use]
+    pub fn locate_export(&self, interface: &str, name: &str) -> Located {
+        let place = self.export(interface, name);
+        let without = place.is_none().then(|| self.why_without(&Stack::default()));
+        Located { place, is: PlaceIs::Function, stack: Stack::default(), without }
+    }
+
+    fn why_without(&self, stack: &Stack) -> String {
+        let foreign = if stack.has_lines() { ONLY_FOREIGN } else { NOT_THERE };
+        self.without_lines().unwrap_or_else(|| foreign.to_owned())
     }
 }
 

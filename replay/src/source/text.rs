@@ -8,7 +8,7 @@ use super::Place;
 
 /// A few lines of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Excerpt {
+pub struct Snippet {
     /// The number of the first line.
     pub first: u32,
     /// The lines, without what ends them.
@@ -20,13 +20,13 @@ const AROUND: u32 = 1;
 /// A line that is longer was not written by people.
 const LINE_BYTES_MAX: usize = 400;
 
-impl Excerpt {
+impl Snippet {
     /// Reads the lines around a place from a file below `root`.
     ///
     /// Which file that is, the component says, and a component is not to be trusted: nothing outside
     /// of the folder that was named is ever read.
     #[must_use]
-    pub fn around(place: &Place, root: &Path) -> Option<Excerpt> {
+    pub fn around(place: &Place, root: &Path) -> Option<Snippet> {
         let (file, line) = (place.file.as_deref()?, place.line?);
         let path = find(file, root)?;
         let reader = BufReader::new(File::open(path).ok()?);
@@ -36,7 +36,7 @@ impl Excerpt {
         let lines: Vec<String> = lines.map_while(Result::ok).collect();
         let has_it = lines.len() > (line - first) as usize;
         let is_text = lines.iter().all(|line| line.len() <= LINE_BYTES_MAX);
-        (has_it && is_text).then_some(Excerpt { first, lines })
+        (has_it && is_text).then_some(Snippet { first, lines })
     }
 }
 
@@ -67,7 +67,7 @@ fn find(file: &str, root: &Path) -> Option<PathBuf> {
 mod tests {
     use std::fs;
 
-    use super::{Excerpt, Place};
+    use super::{Place, Snippet};
 
     fn place(file: &str, line: u32) -> Place {
         Place { file: Some(file.to_owned()), line: Some(line), ..Place::default() }
@@ -80,10 +80,10 @@ mod tests {
         fs::create_dir_all(root.join("src")).unwrap();
         fs::write(root.join("src/lib.rs"), "one\ntwo\nthree\nfour\n").unwrap();
         fs::write(folder.path().join("secret.rs"), "secret\n").unwrap();
-        let read = |file, line| Excerpt::around(&place(file, line), &root);
+        let read = |file, line| Snippet::around(&place(file, line), &root);
         let lines = |from: u32, lines: &[&str]| {
             let lines = lines.iter().map(|&line| line.to_owned()).collect();
-            Some(Excerpt { first: from, lines })
+            Some(Snippet { first: from, lines })
         };
         assert_eq!(read("/built/elsewhere/src/lib.rs", 2), lines(1, &["one", "two", "three"]));
         assert_eq!(read("src/lib.rs", 1), lines(1, &["one", "two"]));

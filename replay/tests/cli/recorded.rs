@@ -2,7 +2,7 @@
 //! of its own: what a component prints goes there, and the store is found by the environment.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +19,11 @@ use theater_runtime::{
 use crate::scene::NOW;
 
 /// A folder for one test.
-pub(crate) struct Stage(TempDir);
+pub(crate) struct Stage {
+    folder: TempDir,
+    /// Where the program keeps what outlives a run.
+    home: PathBuf,
+}
 
 impl Stage {
     /// A folder with the recording of a component, `a.cbor`, and the component beside it.
@@ -31,7 +35,18 @@ impl Stage {
     }
 
     pub(crate) fn new() -> Stage {
-        Stage(tempfile::tempdir().unwrap())
+        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("home");
+        Stage { folder: tempfile::tempdir().unwrap(), home }
+    }
+
+    /// The same, where nothing is remembered from other tests.
+    pub(crate) fn with_own_home(mut self) -> Stage {
+        self.home = self.path("home");
+        self
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     pub(crate) fn add_component(&self, name: &str) {
@@ -39,15 +54,15 @@ impl Stage {
     }
 
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.0.path().join(name), bytes).unwrap();
+        fs::write(self.path(name), bytes).unwrap();
     }
 
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.0.path().join(name)).unwrap()
+        fs::read(self.path(name)).unwrap()
     }
 
     pub(crate) fn exists(&self, name: &str) -> bool {
-        self.0.path().join(name).exists()
+        self.path(name).exists()
     }
 
     /// Runs a command line; single quotes hold words together.
@@ -60,8 +75,7 @@ impl Stage {
             }
         }
         let mut program = Command::new(env!("CARGO_BIN_EXE_theater-replay"));
-        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("home");
-        program.args(words).current_dir(self.0.path()).env("THEATER_HOME", home);
+        program.args(words).current_dir(self.folder.path()).env("THEATER_HOME", &self.home);
         program.output().unwrap()
     }
 

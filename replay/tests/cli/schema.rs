@@ -5,11 +5,16 @@
 
 use serde_json::{Map, Value};
 
+use crate::bisect;
 use crate::recorded::Stage;
 use crate::scene::{Scene, frame_of, open, sample, signed};
 
+const BISECT: &str = include_str!("../../schemas/bisect-1.json");
 const DIFF: &str = include_str!("../../schemas/diff-1.json");
+const DOCTOR: &str = include_str!("../../schemas/doctor-1.json");
 const FORK: &str = include_str!("../../schemas/fork-1.json");
+const FUZZ: &str = include_str!("../../schemas/fuzz-1.json");
+const MINIMISE: &str = include_str!("../../schemas/minimise-1.json");
 const PROOF: &str = include_str!("../../schemas/proof-1.json");
 const RECOVER: &str = include_str!("../../schemas/recover-1.json");
 const RUN: &str = include_str!("../../schemas/run-1.json");
@@ -126,8 +131,12 @@ fn stage() -> Stage {
 }
 
 fn replay_conforms(line: &str, schema: &str) {
+    stage_conforms(&stage(), line, schema);
+}
+
+fn stage_conforms(stage: &Stage, line: &str, schema: &str) {
     let schema: Value = serde_json::from_str(schema).unwrap();
-    let output = stage().run(line);
+    let output = stage.run(line);
     let document: Value = serde_json::from_slice(&output.stdout).expect(line);
     if let Err(problem) = check(&document, &schema, &schema, "") {
         panic!("{line}: {problem}");
@@ -142,6 +151,8 @@ fn run_conforms() {
     run("a.cbor --component mutant-changed-argument.wasm");
     run("cut.cbor");
     run("cut.cbor --prefix --component mutant-base.wasm");
+    run("a.cbor --component mutant-base.wasm --good-if same");
+    run("a.cbor --component mutant-changed-argument.wasm --good-if same");
     let twins = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/twins");
     let recorded = "--recorded mutant-base.wasm";
     let other = "a.cbor --component mutant-changed-argument.wasm";
@@ -160,6 +171,23 @@ fn source_lines_conform() {
 }
 
 #[test]
+fn bisect_conforms() {
+    let (base, culprit) = ("mutant-base", "mutant-changed-argument");
+    let others = ["mutant-missing-call", "mutant-other-result", "garbage", "hello"];
+    let stage = bisect::stage(&[&[base, culprit, base], &others[..], &[culprit]].concat());
+    for options in ["", "--scan", "--until 20", "--bad v2.wasm", "--good v1.wasm", "--bad v5.wasm"]
+    {
+        stage_conforms(&stage, &format!("bisect a.cbor builds --json {options}"), BISECT);
+    }
+    let twins = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/twins");
+    let lines = format!("bisect a.cbor builds --json --debug-info '{twins}'");
+    stage_conforms(&stage, &lines, BISECT);
+    let whole = stage.read("a.cbor");
+    stage.write("cut.cbor", &whole[..frame_of(&whole, 11).start + 7]);
+    stage_conforms(&stage, "bisect cut.cbor builds --json", BISECT);
+}
+
+#[test]
 fn fork_conforms() {
     let fork = |rest: &str| replay_conforms(&format!("fork --json {rest}"), FORK);
     let at = crate::recorded::events(&stage().read("a.cbor"))
@@ -169,6 +197,46 @@ fn fork_conforms() {
     let set = format!("--at {at} --set result.seconds=1");
     fork(&format!("a.cbor {set} --component mutant-base.wasm"));
     fork(&format!("cut.cbor {set}"));
+}
+
+#[test]
+fn fuzz_conforms() {
+    let schema: Value = serde_json::from_str(FUZZ).unwrap();
+    let line = "fuzz resources.wasm --json --seed 1 --cases 5 --only counters";
+    let output = crate::fuzz::stage(&["resources"]).run(line);
+    let document: Value = serde_json::from_slice(&output.stdout).expect(line);
+    check(&document, &schema, &schema, "").unwrap();
+    // What is said of calls that were found is kept beside the sources: no component has any.
+    let found = include_str!("../../src/cli/fuzz/found.json.txt");
+    check(&serde_json::from_str(found).unwrap(), &schema, &schema, "").unwrap();
+}
+
+#[test]
+fn minimise_conforms() {
+    let minimise = |rest: &str| replay_conforms(&format!("minimise --json {rest}"), MINIMISE);
+    let base = "a.cbor --component mutant-base.wasm";
+    let crash = crate::recorded::record("mutant-base", &["step(1)", "step(99)"], false);
+    let refused = crate::recorded::record("mutant-base", &["step(1)", "step(0)"], false);
+    let schema: Value = serde_json::from_str(MINIMISE).unwrap();
+    for chain in [crash, refused] {
+        let stage = stage();
+        stage.write("crash.cbor", &chain);
+        let line = "minimise --json crash.cbor --component mutant-base.wasm --out out.cbor";
+        let document: Value = serde_json::from_slice(&stage.run(line).stdout).unwrap();
+        check(&document, &schema, &schema, "").unwrap();
+    }
+    minimise(
+        &format!("{base} --recorded mutant-base.wasm --out out.cbor")
+            .replace("--component mutant-base", "--component mutant-changed-argument"),
+    );
+    minimise("cut.cbor --out out.cbor");
+}
+
+#[test]
+fn doctor_conforms() {
+    let doctor = |rest: &str| replay_conforms(&format!("doctor --json {rest}"), DOCTOR);
+    doctor("mutant-base.wasm --invoke step(1) --keep kept");
+    doctor("mutant-base.wasm --invoke step(1) --invoke step(99) --runs 1");
 }
 
 #[test]

@@ -259,6 +259,20 @@ fn line_of(text: &str) -> u64 {
 }
 
 #[test]
+fn what_is_dropped_at_the_end_of_a_function_is_dropped_there() {
+    // The brace stands in the first column, as does what macros have made.
+    check(
+        &stage(),
+        "show a.cbor --source --component mutant-base.wasm --from 56 --to 56",
+        &expect![[r#"
+                56    drop output-stream#3
+                           at mutants/src/lib.rs:119:1 in write_and_measure
+            --- exit 0
+        "#]],
+    );
+}
+
+#[test]
 fn a_component_inside_the_chain_is_found() {
     let stage = Stage::new();
     stage.write("a.cbor", &record("mutant-base", &STEPS, true));

@@ -3,14 +3,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Error, anyhow};
-use theater_record::{About, Clock, Log, Options, Recorder, Seed};
+use theater_record::{About, Log, Options, Recorder, Seed};
 
 use crate::complaint::advised;
 use crate::escape::argument;
+use crate::machine;
 
 /// The file that the chain goes to, if it goes to one.
 pub(super) struct ChainFile(Option<(PathBuf, File)>);
@@ -52,14 +51,12 @@ impl ChainFile {
 
     /// Starts the chain.
     pub(super) fn recorder(&self, about: About, options: Options) -> anyhow::Result<Recorder> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed)
-            .map_err(|error| anyhow!("the system gives no random bytes: {error}"))?;
+        let seed = Seed::new(machine::random()?);
         let log: Box<dyn Log> = match &self.0 {
             Some((_, file)) => Box::new(file.try_clone()?),
             None => Box::new(io::sink()),
         };
-        let made = Recorder::create(log, about, options, Seed::new(seed), system_clock());
+        let made = Recorder::create(log, about, options, seed, machine::clock());
         made.map_err(|error| match &self.0 {
             Some((path, _)) => advised(
                 Error::new(error).context(format!("cannot start {}", path.display())),
@@ -97,14 +94,6 @@ impl ChainFile {
     }
 }
 
-/// The time of this machine.
-pub(super) fn system_clock() -> Clock {
-    Arc::new(|| {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    })
-}
-
 /// An actor's name as the start of a file's name: a name can be anything.
 fn file_stem(actor: &str) -> String {
     const CHARS_MAX: usize = 100;
@@ -118,18 +107,9 @@ fn file_stem(actor: &str) -> String {
 
 /// The time in UTC for the name of a file, such as 20261121T093000Z.
 fn file_time() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let since = machine::clock()() / 1_000_000_000;
     let (days, second) = (since / 86_400, since % 86_400);
-    // Days to a date of the Gregorian calendar, counted in eras of 400 years from 1 March 0000.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (year, month, day) = machine::date(days);
     let (hour, minute) = (second / 3_600, second / 60 % 60);
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{:02}Z", second % 60)
 }

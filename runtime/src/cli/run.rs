@@ -1,28 +1,30 @@
 //! `run`: runs a component and leaves a chain.
 
+mod calls;
 mod resume;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use theater_record::{About, IdentityKey, Options, Outcome, TypeDef, TypeTable, Value, Values};
+use theater_record::{About, IdentityKey, Options, Outcome, Value, Values};
 
 use super::Exit;
-use super::chain_file::{ChainFile, system_clock};
+use super::chain_file::ChainFile;
 use crate::complaint::{advised, not_runnable};
 use crate::component::Component;
 use crate::engine::{Backend, Engine, Limits, STACK_BYTES_MAX};
 use crate::escape::plain;
 use crate::home::Home;
 use crate::host::{
-    Clocks, DirGrant, Grants, Host, HostError, HttpGrant, Input, NetGrant, Output, Random,
-    parse_env,
+    Clocks, DirGrant, Grants, Host, HostError, HttpGrant, Input, Liberties, NetGrant, Output,
+    Random, parse_env,
 };
+use crate::machine;
 use crate::recording::{Recording, RecordingOptions, RunError};
 use crate::store::Store;
-use crate::wave::{Invocation, write_value};
-use crate::world::{Function, World};
+use crate::wave::write_value;
+use crate::world::World;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,6 +34,7 @@ Examples:
   theater run agent.wasm --http api.example.com --sign identity.key
   theater run ledger.wasm --invoke 'add(\"ann\", 5)' --invoke 'balance(\"ann\")'
   theater run ledger.wasm --invoke 'demo:bank/ledger#history()' --chain none
+  theater run ledger.wasm --calls opening.wave             the calls in a file, one to a line
   theater run ledger.wasm --invoke 'add(\"ann\", 5)' --chain ann.cbor --pause
   theater run --resume ann.cbor --invoke 'balance(\"ann\")'";
 
@@ -51,6 +54,9 @@ pub(super) struct Args {
     /// Call this export, in WAVE syntax; may be repeated. Without it, `wasi:cli/run` is called.
     #[arg(long, value_name = "CALL")]
     invoke: Vec<String>,
+    /// Make the calls in this file first, one to a line; lines that start with `#` are comments.
+    #[arg(long, value_name = "FILE")]
+    calls: Option<PathBuf>,
     /// Where to write the chain, which must not exist; `none` or `-` for nowhere [default:
     /// NAME-TIME.chain.cbor].
     #[arg(help_heading = "Chain", long, value_name = "FILE")]
@@ -137,7 +143,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyh
     let limits = args.limits.limits();
     let engine = Engine::new(Backend::Cranelift, &limits, cache.as_deref())?;
     let component = Component::load(&engine, &path).map_err(|error| not_runnable(error, &path))?;
-    let calls = calls(args, component.world())?;
+    let calls = calls::of(args, component.world())?;
     let identity = args.sign.as_deref().map(read_key).transpose()?;
     let host = Host::new(args.grants(&path)).map_err(not_granted)?;
     keep(&component, args, home.as_ref())?;
@@ -148,7 +154,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyh
             Options { sign: identity.is_some(), identity, ..Options::default() },
         )
         .inspect_err(|_| chain.discard())?;
-    let options = RecordingOptions { limits, durable: args.durable, clock: system_clock() };
+    let options = RecordingOptions { limits, durable: args.durable, clock: machine::clock() };
     let pause = args.pause;
     // The component's stack is part of the thread's, which the main thread has too little of.
     let ended = engine.on_stack(|| -> Result<Ended, RunError> {
@@ -253,6 +259,7 @@ impl Args {
             http: given.http.clone(),
             random: given.random,
             clocks: given.clocks,
+            liberties: Liberties::default(),
         }
     }
 }
@@ -267,61 +274,6 @@ impl LimitArgs {
             ..Limits::default()
         }
     }
-}
-
-/// The calls to make: exports by position, and encoded arguments.
-fn calls(args: &Args, world: &World) -> anyhow::Result<Vec<(usize, Values)>> {
-    if args.invoke.is_empty() {
-        let is_run = |function: &Function| {
-            function.name == "run" && function.interface.starts_with("wasi:cli/run@")
-        };
-        let run = world.exports.iter().position(is_run);
-        let run = run.ok_or_else(|| no_program(args.subject(), world))?;
-        return Ok(vec![(run, Values::of(&[])?)]);
-    }
-    let types = table(world);
-    let names = || world.exports.iter().map(|f| (f.interface.as_str(), f.name.as_str()));
-    let one = |text: &String| -> anyhow::Result<(usize, Values)> {
-        let call = Invocation::parse(text)?;
-        let export = call.path().find(names())?;
-        let values = call.args(&world.exports[export].params, &types)?;
-        Ok((export, Values::of(&values)?))
-    };
-    let calls = args.invoke.iter();
-    calls.map(|text| one(text).with_context(|| format!("--invoke '{text}'"))).collect()
-}
-
-/// How many exports a piece of advice lists.
-const LISTED_MAX: usize = 12;
-
-/// Why a component cannot be run without saying what to call.
-fn no_program(path: &Path, world: &World) -> anyhow::Error {
-    let shown = path.display();
-    if world.exports.is_empty() {
-        return advised(
-            anyhow!("{shown} exports no function, so there is nothing to call"),
-            "build it as a program, which exports wasi:cli/run, or export a function",
-        );
-    }
-    let names: Vec<String> = world.exports.iter().take(LISTED_MAX).map(Function::path).collect();
-    let more = match world.exports.len().saturating_sub(LISTED_MAX) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    advised(
-        anyhow!("{shown} is no program: it does not export wasi:cli/run"),
-        format!("call what it exports with --invoke: {}{more}", names.join(", ")),
-    )
-}
-
-/// The world's types as a chain would name them.
-fn table(world: &World) -> TypeTable {
-    let mut table = TypeTable::default();
-    for named in &world.types {
-        let id = theater_record::TypeId(table.len() as u32);
-        table.add(TypeDef { id, name: named.name.clone(), ty: named.ty.clone() });
-    }
-    table
 }
 
 /// Keeps the component where replay finds it by its digest.
@@ -379,7 +331,7 @@ fn report(
     err: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let mut exit = Exit::Fine;
-    let types = table(world);
+    let types = world.type_table();
     for (export, outcome) in outcomes {
         let Outcome::Returned(values) = outcome else { continue };
         let results = &world.exports[*export].results;
@@ -388,7 +340,7 @@ fn report(
             if let Value::Result(Err(_)) = value {
                 exit = Exit::Failed;
             }
-            if !args.invoke.is_empty() {
+            if args.calls.is_some() || !args.invoke.is_empty() {
                 writeln!(out, "{}", write_value(value, ty, &types))?;
             }
         }

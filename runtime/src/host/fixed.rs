@@ -1,4 +1,4 @@
-//! Clocks and randomness that are the same in every run.
+//! Clocks and randomness that are the same in every run, and waiting that takes no time.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,6 +6,12 @@ use std::time::Duration;
 
 use blake3::OutputReader;
 use rand_core::TryRng;
+use wasmtime::component::{HasData, Resource};
+use wasmtime_wasi::clocks::WasiClocksCtxView;
+use wasmtime_wasi::p2::DynPollable;
+use wasmtime_wasi::p2::bindings::clocks::monotonic_clock::{
+    self, Duration as Nanoseconds, Instant,
+};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
 /// A clock that goes on by one step whenever somebody looks at it.
@@ -15,10 +21,15 @@ pub(super) struct FixedClock {
 }
 
 impl FixedClock {
-    /// Makes these the clocks of a component. The monotonic clock starts at zero.
-    pub(super) fn give(start_ns: u64, step_ns: u64, builder: &mut WasiCtxBuilder) {
+    /// Makes these the clocks of a component.
+    pub(super) fn give(
+        start_ns: u64,
+        monotonic_start_ns: u64,
+        step_ns: u64,
+        builder: &mut WasiCtxBuilder,
+    ) {
         let clock = |start| FixedClock { next: AtomicU64::new(start), step: step_ns };
-        builder.wall_clock(clock(start_ns)).monotonic_clock(clock(0));
+        builder.wall_clock(clock(start_ns)).monotonic_clock(clock(monotonic_start_ns));
     }
 
     fn read(&self) -> u64 {
@@ -50,6 +61,41 @@ impl HostMonotonicClock for FixedClock {
 
     fn now(&self) -> u64 {
         self.read()
+    }
+}
+
+/// Says what the functions of `wasi:clocks/monotonic-clock` work on.
+pub(super) struct Waiting;
+
+impl HasData for Waiting {
+    type Data<'a> = WaitingView<'a>;
+}
+
+/// What the functions of `wasi:clocks/monotonic-clock` work on.
+pub(super) struct WaitingView<'a> {
+    pub(super) clocks: WasiClocksCtxView<'a>,
+    /// Whether what is waited for is there at once.
+    pub(super) is_over: bool,
+}
+
+impl monotonic_clock::Host for WaitingView<'_> {
+    fn now(&mut self) -> wasmtime::Result<Instant> {
+        self.clocks.now()
+    }
+
+    fn resolution(&mut self) -> wasmtime::Result<Instant> {
+        self.clocks.resolution()
+    }
+
+    fn subscribe_instant(&mut self, when: Instant) -> wasmtime::Result<Resource<DynPollable>> {
+        self.clocks.subscribe_instant(if self.is_over { 0 } else { when })
+    }
+
+    fn subscribe_duration(
+        &mut self,
+        duration: Nanoseconds,
+    ) -> wasmtime::Result<Resource<DynPollable>> {
+        self.clocks.subscribe_duration(if self.is_over { 0 } else { duration })
     }
 }
 

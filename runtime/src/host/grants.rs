@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::liberties::Liberties;
 use super::stdio::{Input, Output};
 
 /// Everything that one component is granted. The default is nothing.
@@ -30,6 +31,9 @@ pub struct Grants {
     pub random: Random,
     /// What its clocks show.
     pub clocks: Clocks,
+    /// What the host does where WASI leaves it free. No command line grants that: it is for
+    /// experiments.
+    pub liberties: Liberties,
 }
 
 /// A directory that a component may use. As text: `HOST::GUEST`, `HOST::GUEST:ro`, or `DIR` alone
@@ -113,6 +117,9 @@ pub enum Clocks {
     System,
     /// The wall clock starts at `start_ns` after the Unix epoch, the monotonic clock at zero. Each
     /// goes on by `step_ns` whenever it is read.
+    ///
+    /// Waiting for a clock takes no time then, unless the network or the input of this process is
+    /// granted too: that could be waited for together with the clock.
     Fixed {
         /// The first reading of the wall clock.
         start_ns: u64,

@@ -20,7 +20,7 @@ impl Plays for Live {
 
     fn renew(store: &mut Store<Actor<Live>>, component: &Component) -> Result<()> {
         let lifter = component.lifter().map_err(wasmtime::Error::new)?;
-        Live::connect(store, component, &lifter)
+        Live::connect(store, component, lifter)
     }
 }
 

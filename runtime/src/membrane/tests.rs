@@ -126,7 +126,7 @@ fn call_lifted(component: &Component, import: usize, by_val: bool) -> Option<Vec
         return None;
     }
     let Sandbox { store, linker, .. } = &mut sandbox;
-    let instance = linker.instantiate(&mut *store, &component.lifter().unwrap()).unwrap();
+    let instance = linker.instantiate(&mut *store, component.lifter().unwrap()).unwrap();
     let func = instance.get_func(&mut *store, format!("f{import}")).unwrap();
     let callee = match by_val {
         true => by_val::callee(func, &*store),

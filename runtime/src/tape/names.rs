@@ -51,7 +51,7 @@ pub(crate) fn find_function(functions: &[Function], wanted: &FunctionType) -> Op
 }
 
 /// An interface's name with nothing of its version that compatible releases change.
-pub(super) fn without_version(interface: &str) -> String {
+pub(crate) fn without_version(interface: &str) -> String {
     let Some((name, version)) = interface.split_once('@') else { return interface.to_owned() };
     let mut numbers = version.split('.');
     let major = numbers.next().unwrap_or_default();

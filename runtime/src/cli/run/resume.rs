@@ -10,7 +10,7 @@ use theater_record::{Recorder, ResumeError, ResumeOptions, Seed};
 use theater_verify::{Checked, FileSource, Options, Verdict, VerifiedChain};
 
 use super::super::Exit;
-use super::super::chain_file::{ChainFile, system_clock};
+use super::super::chain_file::ChainFile;
 use super::{Args, Ended, calls, make_calls, not_granted, read_key, report};
 use crate::complaint::{advised, not_runnable};
 use crate::component::{Component, embedded};
@@ -18,6 +18,7 @@ use crate::engine::{Backend, Engine, Limits};
 use crate::escape::argument;
 use crate::home::Home;
 use crate::host::Host;
+use crate::machine;
 use crate::recording::{Recording, RecordingOptions, RunError};
 use crate::store::Store;
 
@@ -35,12 +36,12 @@ pub(super) fn run(
     let cache = home.map(Home::cache);
     let engine = Engine::for_replay(Backend::Cranelift, settings, false, cache.as_deref())?;
     let component = component(args, &chain, &engine, home)?;
-    let calls = calls(args, component.world())?;
+    let calls = calls::of(args, component.world())?;
     let named = args.component.as_deref().unwrap_or_else(|| Path::new(&chain.header().name));
     let host = Host::new(args.grants(named)).map_err(not_granted)?;
     let recorder = recorder(args, &file, path)?;
     let limits = Limits::from_settings(settings)?;
-    let options = RecordingOptions { limits, durable: args.durable, clock: system_clock() };
+    let options = RecordingOptions { limits, durable: args.durable, clock: machine::clock() };
     let ended = engine.on_stack(|| -> Result<Ended, RunError> {
         match Recording::resume(&component, host, recorder, &chain, &options) {
             Ok(recording) => make_calls(recording, calls, args.pause),
@@ -142,10 +143,8 @@ fn component(
 fn recorder(args: &Args, file: &File, path: &Path) -> anyhow::Result<Recorder> {
     let identity = args.sign.as_deref().map(read_key).transpose()?;
     let options = ResumeOptions { identity, ..ResumeOptions::default() };
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed)
-        .map_err(|error| anyhow!("the system gives no random bytes: {error}"))?;
-    let resumed = Recorder::resume(file.try_clone()?, options, Seed::new(seed), system_clock());
+    let seed = Seed::new(machine::random()?);
+    let resumed = Recorder::resume(file.try_clone()?, options, seed, machine::clock());
     resumed.map_err(|error| {
         let advice = match &error {
             ResumeError::Torn { .. } => format!("theater-replay recover {}", argument(path)),

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use theater_record::{TypeDef, TypeId, TypeTable, Value, Values};
+use theater_record::{TypeTable, Value, Values};
 use wasmtime::component::{Component, Linker, Val};
 use wasmtime::{Engine, Result, Store};
 use wit_component::StringEncoding;
@@ -54,7 +54,7 @@ impl Echo {
         let world = World::new(&decoded).unwrap();
         let bytes = lifter::generate(&decoded, encoding).unwrap();
         let component = Component::new(&ENGINE, bytes).unwrap();
-        Echo { table: table(&world), world, component }
+        Echo { table: world.type_table(), world, component }
     }
 
     /// The echo in a store of its own, with imports and exports passed in the given ways.
@@ -146,16 +146,6 @@ pub(super) fn decoded(wit: &str) -> Decoded {
     let package = resolve.push_str("test.wit", wit).unwrap();
     let world = resolve.select_world(&[package], Some("w")).unwrap();
     Decoded { resolve, world }
-}
-
-/// A world's types as a chain that named all of them would list them.
-pub(super) fn table(world: &World) -> TypeTable {
-    let mut table = TypeTable::default();
-    for (number, named) in world.types.iter().enumerate() {
-        let (name, ty) = (named.name.clone(), named.ty.clone());
-        assert!(table.add(TypeDef { id: TypeId(number as u32), name, ty }));
-    }
-    table
 }
 
 /// Values as a chain has them.

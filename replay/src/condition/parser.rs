@@ -1,93 +1,87 @@
-//! Reads filters by recursive descent; the grammar stands at the top of `filter.rs`.
+//! Reads conditions by recursive descent; the grammar stands at the top of `condition.rs`.
 
-use super::{Filter, FilterError, OPS, ROOTS, Test, is_bare, is_keyword};
+use super::{Condition, ConditionError, OPS, Op, is_bare, is_keyword};
 use crate::tree::PathStep;
 
-/// Nesting deeper than this is refused, so that no filter can exhaust the stack.
+/// Nesting deeper than this is refused, so that no condition can exhaust the stack.
 const DEPTH_MAX: usize = 64;
 
-/// A place in the text of a filter.
-pub(super) struct Parser<'a> {
+/// A place in the text of a condition.
+pub(crate) struct Parser<'a> {
+    /// What the condition is called in messages.
+    name: &'static str,
     text: &'a str,
     at: usize,
 }
 
+/// Reads one test; where it stands, a space may come first.
+type ReadTest<T> = fn(&mut Parser<'_>) -> Result<T, ConditionError>;
+
 impl<'a> Parser<'a> {
     /// Starts at the first character.
-    pub(super) fn new(text: &'a str) -> Parser<'a> {
-        Parser { text, at: 0 }
+    pub(crate) fn new(name: &'static str, text: &'a str) -> Parser<'a> {
+        Parser { name, text, at: 0 }
     }
 
-    /// Reads a filter up to the end of the text.
-    pub(super) fn filter(mut self) -> Result<Filter, FilterError> {
-        let filter = self.expr(DEPTH_MAX)?;
+    /// Reads a condition up to the end of the text.
+    pub(crate) fn condition<T>(
+        mut self,
+        test: ReadTest<T>,
+    ) -> Result<Condition<T>, ConditionError> {
+        let condition = self.expr(DEPTH_MAX, test)?;
         self.skip_space();
         if self.at < self.text.len() {
             return Err(self.error("expected `and`, `or` or the end"));
         }
-        Ok(filter)
+        Ok(condition)
     }
 
-    fn expr(&mut self, depth: usize) -> Result<Filter, FilterError> {
-        let mut parts = vec![self.term(depth)?];
+    fn expr<T>(&mut self, depth: usize, test: ReadTest<T>) -> Result<Condition<T>, ConditionError> {
+        let mut parts = vec![self.term(depth, test)?];
         while self.keyword("or") {
-            parts.push(self.term(depth)?);
+            parts.push(self.term(depth, test)?);
         }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Filter::Or(parts) })
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Condition::Or(parts) })
     }
 
-    fn term(&mut self, depth: usize) -> Result<Filter, FilterError> {
-        let mut parts = vec![self.factor(depth)?];
+    fn term<T>(&mut self, depth: usize, test: ReadTest<T>) -> Result<Condition<T>, ConditionError> {
+        let mut parts = vec![self.factor(depth, test)?];
         while self.keyword("and") {
-            parts.push(self.factor(depth)?);
+            parts.push(self.factor(depth, test)?);
         }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Filter::And(parts) })
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Condition::And(parts) })
     }
 
-    fn factor(&mut self, depth: usize) -> Result<Filter, FilterError> {
+    fn factor<T>(
+        &mut self,
+        depth: usize,
+        test: ReadTest<T>,
+    ) -> Result<Condition<T>, ConditionError> {
         if depth == 0 {
             return Err(self.error("too deeply nested"));
         }
         if self.keyword("not") {
-            return Ok(Filter::Not(Box::new(self.factor(depth - 1)?)));
+            return Ok(Condition::Not(Box::new(self.factor(depth - 1, test)?)));
         }
         if self.symbol("(") {
-            let inner = self.expr(depth - 1)?;
+            let inner = self.expr(depth - 1, test)?;
             if !self.symbol(")") {
                 return Err(self.error("expected `)`"));
             }
             return Ok(inner);
         }
-        self.test().map(Filter::Test)
+        test(self).map(Condition::Test)
     }
 
-    fn test(&mut self) -> Result<Test, FilterError> {
-        self.skip_space();
-        let start = self.at;
-        let root = self.name("expected a field, such as `kind` or `args.path`")?;
-        if ROOTS.split(' ').all(|known| known != root) {
-            self.at = start;
-            return Err(self.error(
-                "unknown field; the most used are kind, interface, function, seq, args, result, \
-                 trap, capability and allowed",
-            ));
-        }
-        let rest = self.path()?;
+    /// Reads one of the operators.
+    pub(crate) fn op(&mut self) -> Result<Op, ConditionError> {
         self.skip_space();
         let op = OPS.iter().find(|(spelling, _)| self.symbol(spelling)).map(|(_, op)| *op);
-        let op = op.ok_or_else(|| self.error("expected one of = != ~ < <= > >="))?;
-        self.skip_space();
-        let start = self.at;
-        let value = self.value()?;
-        let test = Test { root, rest, op, value };
-        if let Err(message) = test.check() {
-            self.at = start;
-            return Err(self.error(&message));
-        }
-        Ok(test)
+        op.ok_or_else(|| self.error("expected one of = != ~ < <= > >="))
     }
 
-    fn path(&mut self) -> Result<Vec<PathStep>, FilterError> {
+    /// Reads the rest of a path to a value, behind its first name.
+    pub(crate) fn path(&mut self) -> Result<Vec<PathStep>, ConditionError> {
         let mut path = Vec::new();
         loop {
             // No spaces inside a path: `args .x` is a mistake.
@@ -110,12 +104,14 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn name(&mut self, expected: &str) -> Result<String, FilterError> {
+    /// Reads a name; the message says what was expected if there is none.
+    pub(crate) fn name(&mut self, expected: &str) -> Result<String, ConditionError> {
         let name = self.take(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-'));
         if name.is_empty() { Err(self.error(expected)) } else { Ok(name) }
     }
 
-    fn value(&mut self) -> Result<String, FilterError> {
+    /// Reads the value behind an operator.
+    pub(crate) fn value(&mut self) -> Result<String, ConditionError> {
         if !self.text[self.at..].starts_with('"') {
             let word = self.take(is_bare);
             return if word.is_empty() || is_keyword(&word) {
@@ -173,15 +169,23 @@ impl<'a> Parser<'a> {
         found
     }
 
-    fn skip_space(&mut self) {
+    /// Goes on to what is no space, and says where that is.
+    pub(crate) fn skip_space(&mut self) -> usize {
         self.take(char::is_whitespace);
+        self.at
     }
 
-    fn error(&self, message: &str) -> FilterError {
-        FilterError {
+    /// A mistake at the place that was come to.
+    fn error(&self, message: &str) -> ConditionError {
+        self.error_at(self.at, message)
+    }
+
+    /// A mistake somewhere before.
+    pub(crate) fn error_at(&self, at: usize, message: &str) -> ConditionError {
+        ConditionError {
             text: self.text.to_owned(),
-            column: self.text[..self.at].chars().count() + 1,
-            message: format!("in the filter: {message}"),
+            column: self.text[..at].chars().count() + 1,
+            message: format!("in {}: {message}", self.name),
         }
     }
 }
