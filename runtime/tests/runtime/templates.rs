@@ -9,9 +9,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use tempfile::TempDir;
-use theater_record::{
-    About, Clock, Options, Outcome, Recorder, Seed, TypeDef, TypeId, TypeTable, Value, Values,
-};
+use theater_record::{About, Clock, Options, Outcome, Recorder, Seed, Value, Values};
 use theater_runtime::host::{Answer, Grants, Host, Service, ServiceCall};
 use theater_runtime::{Backend, Component, Engine, Failure, Limits, Recording, RecordingOptions};
 
@@ -30,6 +28,7 @@ const TEMPLATES: &[(&str, &[&str])] = &[
 ];
 
 /// The projects, unless this is a place where they cannot be built.
+#[allow(clippy::print_stdout, reason = "a test that is left out says so")]
 fn projects() -> Option<&'static Projects> {
     static PROJECTS: OnceLock<Option<Projects>> = OnceLock::new();
     let wanted = || std::env::var_os("THEATER_TEMPLATES").is_some();
@@ -156,7 +155,7 @@ impl Actor {
         let args = Values::of(&[state, Value::Tuple(params)]).expect("they are small");
         let outcome = self.recording.call(export, args).expect("a sink takes everything");
         let Outcome::Returned(values) = outcome else { panic!("{outcome:?}") };
-        let values = values.decode(results.iter(), &types(&self.component));
+        let values = values.decode(results.iter(), &self.component.world().type_table());
         match values.expect("it returns what its type says").remove(0) {
             Value::Result(Ok(Some(returned))) => match *returned {
                 Value::Tuple(returned) => returned,
@@ -165,15 +164,6 @@ impl Actor {
             other => panic!("{other:?}"),
         }
     }
-}
-
-/// The types that those of a component's handlers refer to.
-fn types(component: &Component) -> TypeTable {
-    let mut table = TypeTable::default();
-    for (id, named) in (0..).map(TypeId).zip(&component.world().types) {
-        table.add(TypeDef { id, name: named.name.clone(), ty: named.ty.clone() });
-    }
-    table
 }
 
 fn text(text: &str) -> Value {
