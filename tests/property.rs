@@ -17,7 +17,7 @@ use theater_replay::property::{
     Call, Conditions, Counterexample, Property, Recorded, Search, Violation,
 };
 use theater_runtime::Component;
-use theater_runtime::host::{Clocks, Random};
+use theater_runtime::host::{Clocks, DirGrant, Random};
 
 use crate::stage::component;
 use crate::stage::history::History;
@@ -64,6 +64,17 @@ fn time_and_randomness_of_the_system_are_no_violation() {
     conditions.grants.random = Random::System;
     conditions.grants.clocks = Clocks::System;
     Property::load(&component("mutant-base"), conditions).unwrap().test(50);
+}
+
+#[test]
+fn a_folder_that_is_granted_is_not_the_same_the_second_time() {
+    let folder = crate::stage::folder(&[("a", "one")]);
+    let mut conditions = Conditions::default();
+    let (host, guest) = (folder.path().to_owned(), "/".to_owned());
+    conditions.grants.dirs.push(DirGrant { host, guest, read_only: false });
+    let property = Property::load(&component("resources"), conditions).unwrap();
+    assert!(!property.records_twice());
+    property.only(&["holding".parse().unwrap()]).unwrap().test(50);
 }
 
 #[test]

@@ -48,7 +48,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::strategy::BoxedStrategy;
-use theater_runtime::host::{Clocks, Random};
+use theater_runtime::host::{Clocks, Input, Random};
 use theater_runtime::{
     Backend, Component, ComponentError, Ending, Engine, EngineError, FindError, FunctionPath, Home,
     PlaybackOptions, play,
@@ -167,12 +167,16 @@ impl Property {
         &self.conditions
     }
 
-    /// Whether everything is recorded twice. Where time or randomness come from the system, two
-    /// recordings are two different things.
+    /// Whether everything is recorded twice. Where time or randomness come from the system, or the
+    /// world outside is granted, two recordings are two different things.
     #[must_use]
     pub fn records_twice(&self) -> bool {
         let grants = &self.conditions.grants;
-        matches!(grants.random, Random::Seeded(_)) && matches!(grants.clocks, Clocks::Fixed { .. })
+        let is_alone = grants.dirs.is_empty() && grants.net.is_empty() && grants.http.is_empty();
+        is_alone
+            && grants.stdin != Input::Inherit
+            && matches!(grants.random, Random::Seeded(_))
+            && matches!(grants.clocks, Clocks::Fixed { .. })
     }
 
     /// Sequences of calls, from one to `max`. They shrink to fewer calls with smaller arguments.

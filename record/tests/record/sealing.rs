@@ -78,11 +78,8 @@ fn blobs_stand_before_their_record_and_once() {
 #[test]
 fn a_record_that_would_be_too_large_is_refused_by_the_call_that_asks_for_it() {
     // On a slow machine this takes longer than checkpoints by time are apart.
-    let policy = CheckpointPolicy {
-        bytes_max: u64::MAX,
-        interval_ns: None,
-        ..CheckpointPolicy::default()
-    };
+    let policy =
+        CheckpointPolicy { bytes_max: u64::MAX, interval_ns: None, ..CheckpointPolicy::default() };
     let (mut recorder, log) = recorder(Options { policy, ..Options::default() });
     // Fits inline, but not with a reference for each.
     let many = call(&vec![Value::U8(1); 500_000]);

@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
-use theater_record::{
-    Header, IdentityKey, Log, RecoverError, RecoverOptions, Recovery, Seed,
-};
+use theater_record::{Header, IdentityKey, Log, RecoverError, RecoverOptions, Recovery, Seed};
 
 use crate::amount::{counted, size};
 use crate::cli::pack::with_suffix;

@@ -476,7 +476,7 @@ fn names_that_nothing_uses_are_refused() {
         &expect![[r#"
         hello, world
         --- messages
-        error: b.cbor cannot be replayed: event 29 (function) cannot come here
+        error: b.cbor cannot be replayed: before event 29 stands a name that nothing uses: wasi:filesystem/types@0.2.6#[method]descriptor.unlink-file-at
         --- exit 2
     "#]],
     );
