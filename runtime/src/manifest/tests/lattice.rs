@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::host::HttpScheme;
+use crate::host::{HttpScheme, NetGrant};
 use crate::manifest::{
     Below, Environment, Filesystem, HttpClient, HttpServer, MessageUse, Method, Name, Network,
-    Permissions, Process, Random, Route, Rule, RuntimeUse, StoreUse, SupervisorUse, Timing,
+    Pattern, Permissions, Process, Random, Route, Rule, RuntimeUse, StoreUse, SupervisorUse,
+    Timing,
 };
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(
@@ -28,7 +29,7 @@ where
     parsed(&["*", "a.example", "a.example:443", "b.example", "b.example:80", "10.0.0.1"])
 }
 
-fn nets() -> impl Strategy<Value = Option<Vec<crate::host::NetGrant>>> {
+fn nets() -> impl Strategy<Value = Option<Vec<NetGrant>>> {
     parsed(&[
         "*",
         "*:80",
@@ -341,6 +342,36 @@ proptest! {
             let Rule::Restrict(asked) = child else { unreachable!() };
             prop_assert!(asked.allowed_hosts.is_none_or(|hosts| left.allowed_hosts == Some(hosts)));
         }
+    }
+}
+
+#[test]
+fn ranges_and_ports_are_covered_by_wider_ones() {
+    let covers = |outer: &str, inner: &str| {
+        let [outer, inner]: [NetGrant; 2] = [outer, inner].map(|text| text.parse().unwrap());
+        outer.covers(&inner)
+    };
+    for (outer, inner) in [
+        ("*", "a.example:80"),
+        ("10.0.0.0/8", "10.1.0.0/16"),
+        ("10.0.0.0/8", "10.1.2.3:80"),
+        ("0.0.0.0/0", "255.255.255.255"),
+        ("::/0", "[::1]:80"),
+        ("A.example", "a.example:80"),
+    ] {
+        assert!(covers(outer, inner), "{outer} {inner}");
+        assert!(!covers(inner, outer), "{inner} {outer}");
+        assert!(covers(outer, outer) && covers(inner, inner));
+    }
+    for (one, other) in [
+        ("10.0.0.0/8", "11.0.0.0/16"),
+        ("0.0.0.0/0", "::1"),
+        ("a.example:80", "a.example:81"),
+        ("a.example", "b.example"),
+        ("0.0.0.0/0", "a.example"),
+        ("*:80", "10.0.0.0/8"),
+    ] {
+        assert!(!covers(one, other) && !covers(other, one), "{one} {other}");
     }
 }
 

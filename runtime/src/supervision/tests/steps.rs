@@ -47,8 +47,10 @@ fn whoever_does_not_stop_in_time_is_killed() {
     assert_eq!(stage.story(), "x2 -1");
     assert_eq!(stage.timer_ns, Some(100 * MS));
     stage.now_ns = 100 * MS - 1;
+    stage.timer_ns = None;
     stage.tell(Event::Timer);
     assert_eq!(stage.story(), "x2 -1");
+    assert_eq!(stage.timer_ns, Some(100 * MS), "a timer that was early is set again");
     assert!(stage.pass());
     assert_eq!(stage.story(), "x2 -1 x1");
     stage.exit(1, Exit::Killed);
