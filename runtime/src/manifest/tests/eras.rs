@@ -97,10 +97,8 @@ log_dir = "logs"
     assert_eq!(loaded.notes.len(), 5, "{:?}", loaded.notes);
 }
 
-#[test]
-fn from_the_time_of_permission_policies() {
-    let loaded = parse(
-        r#"
+/// As manifests were written then.
+const PERMISSION_POLICIES: &str = r#"
 name = "agent"
 version = "0.1.0"
 component = "store://theater/agent-latest"
@@ -143,9 +141,11 @@ type = "process"
 max_processes = 10
 max_output_buffer = 1048576
 allowed_programs = ["ls"]
-"#,
-    )
-    .unwrap();
+"#;
+
+#[test]
+fn from_the_time_of_permission_policies() {
+    let loaded = parse(PERMISSION_POLICIES).unwrap();
     let manifest = &loaded.manifest;
     assert_eq!(manifest.component, ComponentSource::Label("agent-latest".to_owned()));
     assert!(!manifest.chain.keep);

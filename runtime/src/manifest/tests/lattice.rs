@@ -12,19 +12,17 @@ use crate::manifest::{
     Timing,
 };
 
-fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(
-    texts: &'static [&'static str],
-) -> impl Strategy<Value = Option<Vec<T>>>
+fn parsed<T>(texts: &'static [&'static str]) -> impl Strategy<Value = Option<Vec<T>>>
 where
-    T: std::fmt::Debug + Clone + 'static,
+    T: std::str::FromStr<Err: std::fmt::Debug> + std::fmt::Debug + Clone + 'static,
 {
     let one = select(texts).prop_map(|text| text.parse::<T>().unwrap());
     prop::option::of(prop::collection::vec(one, 0..3))
 }
 
-fn hosts<T: std::str::FromStr<Err: std::fmt::Debug>>() -> impl Strategy<Value = Option<Vec<T>>>
+fn hosts<T>() -> impl Strategy<Value = Option<Vec<T>>>
 where
-    T: std::fmt::Debug + Clone + 'static,
+    T: std::str::FromStr<Err: std::fmt::Debug> + std::fmt::Debug + Clone + 'static,
 {
     parsed(&["*", "a.example", "a.example:443", "b.example", "b.example:80", "10.0.0.1"])
 }
