@@ -1,31 +1,28 @@
 //! Permissions are a lattice: nobody below has more than somebody above.
 
+use std::fmt::Debug;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::host::{HttpScheme, NetGrant};
+use crate::host::{HttpGrant, HttpScheme, NetGrant};
 use crate::manifest::{
     Below, Environment, Filesystem, HttpClient, HttpServer, MessageUse, Method, Name, Network,
     Pattern, Permissions, Process, Random, Route, Rule, RuntimeUse, StoreUse, SupervisorUse,
     Timing,
 };
 
-fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(
-    texts: &'static [&'static str],
-) -> impl Strategy<Value = Option<Vec<T>>>
+fn parsed<T>(texts: &'static [&'static str]) -> impl Strategy<Value = Option<Vec<T>>>
 where
-    T: std::fmt::Debug + Clone + 'static,
+    T: FromStr<Err: Debug> + Debug + Clone + 'static,
 {
     let one = select(texts).prop_map(|text| text.parse::<T>().unwrap());
     prop::option::of(prop::collection::vec(one, 0..3))
 }
 
-fn hosts<T: std::str::FromStr<Err: std::fmt::Debug>>() -> impl Strategy<Value = Option<Vec<T>>>
-where
-    T: std::fmt::Debug + Clone + 'static,
-{
+fn servers_of_requests() -> impl Strategy<Value = Option<Vec<HttpGrant>>> {
     parsed(&["*", "a.example", "a.example:443", "b.example", "b.example:80", "10.0.0.1"])
 }
 
@@ -67,7 +64,7 @@ fn flag() -> impl Strategy<Value = Option<bool>> {
     prop::option::of(any::<bool>())
 }
 
-fn rule<R: Clone + std::fmt::Debug + 'static>(
+fn rule<R: Clone + Debug + 'static>(
     restriction: impl Strategy<Value = R> + 'static,
 ) -> impl Strategy<Value = Rule<R>> {
     prop_oneof![
@@ -78,7 +75,7 @@ fn rule<R: Clone + std::fmt::Debug + 'static>(
 }
 
 fn clients() -> impl Strategy<Value = HttpClient> {
-    (hosts(), methods(), number(), number(), number()).prop_map(
+    (servers_of_requests(), methods(), number(), number(), number()).prop_map(
         |(allowed_hosts, allowed_methods, max_redirects, max_response_bytes, timeout_ns)| {
             HttpClient {
                 allowed_hosts,
