@@ -1,6 +1,8 @@
 //! The command line of `theater`.
 
+mod build;
 mod chain_file;
+mod create;
 mod run;
 mod validate;
 
@@ -23,6 +25,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(visible_alias = "new")]
+    Create(create::Args),
+    Build(build::Args),
     Run(Box<run::Args>),
     Validate(validate::Args),
 }
@@ -31,19 +36,19 @@ enum Command {
 /// people.
 const EXIT_HELP: &str = "\
 Exit status:
-  0  the component came to its end, or the manifest is valid
-  1  it failed: it trapped, hit a limit, or returned an error; or the manifest is not valid
-  2  it could not be run, recorded or read: wrong usage, not a component, unwritable chain
+  0  it is done: the component came to its end, or the manifest is valid
+  1  the component failed: it trapped, hit a limit, or returned an error; or the manifest is not valid
+  2  it could not be done: wrong usage, not a component, unwritable chain
   Another status is the component's own; most can only end with 0 or 1.";
 
 /// How the program ends. Scripts rely on these numbers; they do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// The component came to its end, or the manifest is valid.
+    /// What was asked for is done: a component that was run came to its end, a manifest is valid.
     Fine,
     /// The component failed, or the manifest is not valid.
     Failed,
-    /// It could not be run, recorded or read.
+    /// What was asked for could not be done.
     Trouble,
     /// The component ended itself with this status.
     Status(u8),
@@ -69,6 +74,8 @@ where
     let parsed = command().try_get_matches_from(args).and_then(|m| Cli::from_arg_matches(&m));
     let outcome = match parsed {
         Ok(cli) => match cli.command {
+            Command::Create(args) => create::run(&args, out),
+            Command::Build(args) => build::run(&args, out),
             Command::Run(args) => run::run(&args, out, err),
             Command::Validate(args) => validate::run(&args, out),
         },

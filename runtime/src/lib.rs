@@ -23,6 +23,7 @@ pub mod machine;
 pub mod manifest;
 mod membrane;
 mod playback;
+pub mod project;
 mod recording;
 mod store;
 pub mod supervision;

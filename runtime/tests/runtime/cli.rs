@@ -1,11 +1,13 @@
-//! `theater run` as people use it, in a process of its own: what is printed, how it exits, and what
-//! is left on disk. `UPDATE_EXPECT=1 cargo test -p theater-runtime` rewrites the expected texts.
+//! The program `theater` as people use it, in a process of its own: what is printed, how it exits, and
+//! what is left on disk. `UPDATE_EXPECT=1 cargo test -p theater-runtime` rewrites the expected texts.
 
 mod calls;
 
 mod input;
 
 mod outcome;
+
+mod project;
 
 mod trouble;
 

@@ -2,6 +2,8 @@
 
 mod wave;
 
+mod wit;
+
 mod home;
 
 mod store;
@@ -11,3 +13,5 @@ mod host;
 mod cli;
 
 mod instantiation;
+
+mod templates;
