@@ -1,11 +1,13 @@
 //! Permissions are a lattice: nobody below has more than somebody above.
 
+use std::fmt::Debug;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::host::{HttpScheme, NetGrant};
+use crate::host::{HttpGrant, HttpScheme, NetGrant};
 use crate::manifest::{
     Below, Environment, Filesystem, HttpClient, HttpServer, MessageUse, Method, Name, Network,
     Pattern, Permissions, Process, Random, Route, Rule, RuntimeUse, StoreUse, SupervisorUse,
@@ -65,7 +67,7 @@ fn flag() -> impl Strategy<Value = Option<bool>> {
     prop::option::of(any::<bool>())
 }
 
-fn rule<R: Clone + std::fmt::Debug + 'static>(
+fn rule<R: Clone + Debug + 'static>(
     restriction: impl Strategy<Value = R> + 'static,
 ) -> impl Strategy<Value = Rule<R>> {
     prop_oneof![
@@ -76,7 +78,7 @@ fn rule<R: Clone + std::fmt::Debug + 'static>(
 }
 
 fn clients() -> impl Strategy<Value = HttpClient> {
-    (hosts(), methods(), number(), number(), number()).prop_map(
+    (servers_of_requests(), methods(), number(), number(), number()).prop_map(
         |(allowed_hosts, allowed_methods, max_redirects, max_response_bytes, timeout_ns)| {
             HttpClient {
                 allowed_hosts,
