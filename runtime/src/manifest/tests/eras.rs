@@ -143,55 +143,9 @@ log_dir = "logs"
     assert_eq!(loaded.notes.len(), 5, "{:?}", loaded.notes);
 }
 
-/// As manifests were written then.
-const PERMISSION_POLICIES: &str = r#"
-name = "agent"
-version = "0.1.0"
-component = "store://theater/agent-latest"
-description = "Plans and acts."
-long_description = "It really does."
-save_chain = false
-
-[permission_policy]
-http_client = { type = "restrict", config = { allowed_methods = ["get"], allowed_hosts = ["api.example.com"], max_redirects = 3, timeout = 5000 } }
-process = { type = "disallow" }
-environment = { type = "inherit" }
-
-[[handler]]
-type = "runtime"
-
-[[handler]]
-type = "http-framework"
-
-[[handler]]
-type = "environment"
-allowed_vars = ["HOME"]
-allowed_prefixes = ["AGENT_"]
-denied_vars = ["AGENT_KEY"]
-allow_list_all = false
-
-[[handler]]
-type = "timing"
-max_sleep_duration = 3600000
-min_sleep_duration = 1
-
-[[handler]]
-type = "random"
-seed = 7
-max_bytes = 1048576
-max_int = 10
-allow_crypto_secure = false
-
-[[handler]]
-type = "process"
-max_processes = 10
-max_output_buffer = 1048576
-allowed_programs = ["ls"]
-"#;
-
 #[test]
 fn from_the_time_of_permission_policies() {
-    let loaded = parse(PERMISSION_POLICIES).unwrap();
+    let loaded = parse(AGENT).unwrap();
     let manifest = &loaded.manifest;
     assert_eq!(manifest.component, ComponentSource::Label("agent-latest".to_owned()));
     assert!(!manifest.chain.keep);

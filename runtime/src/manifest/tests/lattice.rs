@@ -16,16 +16,13 @@ use crate::manifest::{
 
 fn parsed<T>(texts: &'static [&'static str]) -> impl Strategy<Value = Option<Vec<T>>>
 where
-    T: std::str::FromStr<Err: std::fmt::Debug> + std::fmt::Debug + Clone + 'static,
+    T: FromStr<Err: Debug> + Debug + Clone + 'static,
 {
     let one = select(texts).prop_map(|text| text.parse::<T>().unwrap());
     prop::option::of(prop::collection::vec(one, 0..3))
 }
 
-fn hosts<T>() -> impl Strategy<Value = Option<Vec<T>>>
-where
-    T: std::str::FromStr<Err: std::fmt::Debug> + std::fmt::Debug + Clone + 'static,
-{
+fn servers_of_requests() -> impl Strategy<Value = Option<Vec<HttpGrant>>> {
     parsed(&["*", "a.example", "a.example:443", "b.example", "b.example:80", "10.0.0.1"])
 }
 
