@@ -25,6 +25,29 @@ fn check(scene: &Scene, args: &[&str], expected: &Expect) {
     expected.assert_eq(&transcript(&theater(scene, args)));
 }
 
+#[test]
+fn what_is_created_has_valid_manifests() {
+    let scene = scene();
+    for template in ["basic", "message", "http", "supervisor", "agent"] {
+        let name = format!("my-{template}");
+        theater(&scene, &["create", &name, "--template", template]);
+        let manifests = files(&scene, &name);
+        let manifests = manifests.iter().filter(|file| file.ends_with("manifest.toml"));
+        for manifest in manifests {
+            let path = format!("{name}/{manifest}");
+            // Only the build knows where the component is.
+            let text = fs::read_to_string(scene.path(&path)).expect("it was made");
+            if !text.contains("component = ") {
+                let text = format!("component = \"a.wasm\"\n{text}");
+                fs::write(scene.path(&path), text).expect("the folder can be written");
+            }
+            let said = transcript(&theater(&scene, &["validate", &path]));
+            assert!(said.contains("is valid"), "{path}: {said}");
+            assert!(!said.contains("NOTES"), "{path}: {said}");
+        }
+    }
+}
+
 /// Every file of a folder, by its path from there.
 fn files(scene: &Scene, folder: &str) -> Vec<String> {
     let root = scene.path(folder);
@@ -56,7 +79,7 @@ fn a_project_is_made_and_what_comes_next_is_said() {
             next:
               cd my-actor
               theater build
-              theater start manifest.toml     with `theater server` in another terminal
+              theater validate manifest.toml
             --- exit 0
         "#]],
     );
@@ -92,9 +115,7 @@ fn a_project_is_made_and_what_comes_next_is_said() {
 
         ```
         theater build                   # compile it, and note the component in manifest.toml
-        theater server                  # in another terminal
-        theater start manifest.toml     # prints the id of the actor
-        theater events ID               # everything that crossed its sandbox so far
+        theater validate manifest.toml  # say what is wrong with the manifest, if anything is
         ```
 
         Rust must know the target: `rustup target add wasm32-wasip2`.
@@ -121,7 +142,7 @@ fn the_other_spelling_and_another_folder() {
             next:
               cd 'my projects/watch'
               theater build
-              theater start manifest.toml     with `theater server` in another terminal
+              theater validate manifest.toml
             --- exit 0
         "#]],
     );
@@ -316,7 +337,7 @@ echo '{{"reason":"compiler-artifact","manifest_path":"'$PWD'/Cargo.toml","target
             &expect![[r#"
                 built my-actor/out/it.wasm, 10 bytes
                   my-actor/manifest.toml names it now
-                next: theater start my-actor/manifest.toml     with `theater server` in another terminal
+                next: theater validate my-actor/manifest.toml
                 --- messages
                 cargo build --target wasm32-wasip2 --message-format json-render-diagnostics --release
                 --- exit 0
@@ -331,7 +352,7 @@ echo '{{"reason":"compiler-artifact","manifest_path":"'$PWD'/Cargo.toml","target
             &expect![[r#"
                 built my-actor/out/it.wasm, 10 bytes
                   my-actor/manifest.toml names it
-                next: theater start my-actor/manifest.toml     with `theater server` in another terminal
+                next: theater validate my-actor/manifest.toml
                 --- messages
                 cargo build --target wasm32-wasip2 --message-format json-render-diagnostics
                 --- exit 0
@@ -351,7 +372,7 @@ echo '{{"reason":"compiler-artifact","manifest_path":"'$PWD'/Cargo.toml","target
             &expect![[r#"
                 built my-actor/out/it.wasm, 10 bytes
                   note: my-actor/manifest.toml names another component, old.wasm
-                next: theater start my-actor/manifest.toml     with `theater server` in another terminal
+                next: theater validate my-actor/manifest.toml
                 --- messages
                 cargo build --target wasm32-wasip2 --message-format json-render-diagnostics --release
                 --- exit 0
@@ -371,7 +392,7 @@ echo '{{"reason":"compiler-artifact","manifest_path":"'$PWD'/Cargo.toml","target
                   note: my-actor/manifest.toml names no component, and there are several to choose from
                 built my-actor/out/two.wasm, 10 bytes
                   note: my-actor/manifest.toml names no component, and there are several to choose from
-                next: theater start my-actor/manifest.toml     with `theater server` in another terminal
+                next: theater validate my-actor/manifest.toml
                 --- messages
                 cargo build --target wasm32-wasip2 --message-format json-render-diagnostics --release
                 --- exit 0
