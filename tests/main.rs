@@ -17,6 +17,7 @@ mod resume;
 
 mod stage;
 
+mod actors;
 mod bisect;
 mod doctor;
 mod guests;

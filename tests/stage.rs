@@ -316,7 +316,7 @@ pub(crate) fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 /// Where compiled guests are kept from one test, and one run of the tests, to the next.
-fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("theater/cache")
 }
 

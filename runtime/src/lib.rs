@@ -3,14 +3,18 @@
 //! A component stands behind a membrane of stubs. While recording, a call goes to the recorder first
 //! and then to the host; in replay, the same stubs compare it with a tape and answer from there.
 
+mod actor;
+mod actor_id;
 mod by_val;
 mod cli;
 mod codec;
 pub mod complaint;
 mod component;
+mod delivery;
 mod engine;
 pub mod escape;
 mod excerpt;
+mod handlers;
 mod handles;
 mod home;
 pub mod host;
@@ -20,20 +24,27 @@ mod lifter;
 mod limiter;
 mod live;
 pub mod machine;
+mod mailbox;
 pub mod manifest;
 mod membrane;
 mod playback;
 pub mod project;
 mod recording;
+mod services;
 mod store;
 pub mod supervision;
+mod system;
 mod tape;
+mod threads;
 mod trap;
 mod wave;
 mod world;
 
+pub use actor::End;
+pub use actor_id::{ActorId, NotAnActorId};
 pub use cli::{Exit, main_from};
 pub use component::{Component, ComponentError, as_component, digest, embedded};
+pub use delivery::NoAnswer;
 pub use engine::{Backend, ENGINE, Engine, EngineError, Limits};
 pub use excerpt::{Excerpt, Inbound, Life, play_excerpt};
 pub use home::{Home, HomeError};
@@ -41,6 +52,7 @@ pub use killer::Killer;
 pub use playback::{Ending, PlaybackError, PlaybackOptions, Played, play};
 pub use recording::{Recording, RecordingOptions, RunError};
 pub use store::{Store, StoreError};
+pub use system::{Listed, Log, Randomness, SendError, SpawnError, Spec, System, SystemOptions};
 pub use tape::{BlobError, Console, Crossing, Frame, FramesAt, Mismatch, Probe, Stream, TapeError};
 pub use trap::Failure;
 pub use wave::{

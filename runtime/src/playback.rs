@@ -131,6 +131,7 @@ pub(crate) fn tape_for(
     let recorded = Limits::from_settings(&header.settings)?;
     let mut tape = Tape::new(chain, strictness)?;
     tape.records_fuel = recorded.fuel;
+    tape.was_killable = recorded.killable;
     tape.other_compiler = !is_same_compiler(&header.settings, component.engine.backend())
         || recorded.fuel != component.engine.fuel;
     Ok((tape, Limits { fuel: component.engine.fuel, ..recorded }))
@@ -246,6 +247,10 @@ impl<'a, B: Plays> Player<'a, B> {
         }
         self.has_lived = true;
         self.stop_at_end()?;
+        if let Some(killed) = self.playing().killed()? {
+            self.is_alive = false;
+            return self.playing().compare_end(&instantiation_failed(&killed));
+        }
         match self.sandbox().instantiate() {
             Ok(Ok(())) => Ok(()),
             Ok(Err(failure)) => {
@@ -285,9 +290,16 @@ impl<'a, B: Plays> Player<'a, B> {
         self.playing().pass_on(&definitions, &event).map_err(Stop::Failed)?;
         let Event::ExportCall(call) = event else { unreachable!("it was asked for") };
         self.stop_at_end()?;
-        let outcome = match self.sandbox().call(export, call.args.as_bytes()) {
-            Ok(outcome) => outcome,
-            Err(error) => return Err(self.stopped(error)),
+        let killed = match self.tape() {
+            Some(tape) => tape.killed()?,
+            None => None,
+        };
+        let outcome = match killed {
+            Some(Failure { code, detail }) => Outcome::Trapped { code, detail },
+            None => match self.sandbox().call(export, call.args.as_bytes()) {
+                Ok(outcome) => outcome,
+                Err(error) => return Err(self.stopped(error)),
+            },
         };
         self.failure = Failure::of(&outcome);
         let event = self.sandbox().export_return(call.function, outcome);

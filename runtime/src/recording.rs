@@ -1,8 +1,8 @@
 //! Runs a component and records it.
 
 use theater_record::{
-    Clock, CloseReason, Event, Lifecycle, LifecycleState, Outcome, RecordError, Recorder, Tip,
-    TrapCode, Values,
+    Clock, CloseReason, Event, Lifecycle, LifecycleState, Outcome, Permission, RecordError,
+    Recorder, Tip, TrapCode, Values,
 };
 use theater_verify::VerifiedChain;
 
@@ -171,23 +171,38 @@ impl Recording {
         }
     }
 
-    /// Notes that the component has come to its end, and closes the chain.
-    pub fn finish(mut self) -> Result<Tip, RunError> {
-        let (state, reason, detail) = match self.failure.take() {
-            None => (LifecycleState::Completed, CloseReason::Completed, String::new()),
-            Some(exit) if exit.code == TrapCode::Exit => {
-                (LifecycleState::Completed, CloseReason::Completed, exit.to_string())
-            }
-            Some(killed) if killed.code == TrapCode::Killed => {
-                (LifecycleState::Killed, CloseReason::Killed, killed.detail)
-            }
-            Some(failure) => (LifecycleState::Failed, CloseReason::Failed, failure.to_string()),
+    /// Writes down a decision about a capability that was made outside of any call.
+    pub fn decided(&mut self, decision: Permission) -> Result<(), RunError> {
+        self.write(&[], &Event::Permission(decision))
+    }
+
+    /// Notes that the component has come to its end, in a way that is known from outside, and closes
+    /// the chain.
+    pub fn end(mut self, state: LifecycleState, detail: &str) -> Result<Tip, RunError> {
+        let reason = match state {
+            LifecycleState::Completed => CloseReason::Completed,
+            LifecycleState::Stopped => CloseReason::Stopped,
+            LifecycleState::Killed => CloseReason::Killed,
+            _ => CloseReason::Failed,
         };
         if self.is_alive {
-            self.note(state, detail.clone())?;
+            self.note(state, detail.to_owned())?;
         }
         let recorder = self.sandbox.store.into_data().backend.recorder;
-        Ok(recorder.close(reason, &detail)?)
+        Ok(recorder.close(reason, detail)?)
+    }
+
+    /// Notes that the component has come to its end, and closes the chain.
+    pub fn finish(mut self) -> Result<Tip, RunError> {
+        let (state, detail) = match self.failure.take() {
+            None => (LifecycleState::Completed, String::new()),
+            Some(failure) => match failure.code {
+                TrapCode::Exit => (LifecycleState::Completed, failure.to_string()),
+                TrapCode::Killed => (LifecycleState::Killed, failure.detail),
+                _ => (LifecycleState::Failed, failure.to_string()),
+            },
+        };
+        self.end(state, &detail)
     }
 
     /// Leaves the chain open, so that the actor can be resumed.

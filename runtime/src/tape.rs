@@ -8,6 +8,7 @@ mod blobs;
 mod console;
 mod cursor;
 mod frames;
+mod killed;
 mod mismatch;
 mod names;
 mod probe;
@@ -126,6 +127,8 @@ pub(crate) struct Tape {
     pub(crate) fuel_index: Option<Vec<(u64, u64)>>,
     /// Where the component was, at the events for which it was asked.
     pub(crate) frames: FrameIndex,
+    /// Whether the component could be killed while it was recorded.
+    pub(crate) was_killable: bool,
 }
 
 impl Tape {
@@ -146,6 +149,7 @@ impl Tape {
             records_fuel: false,
             fuel_index: None,
             frames: FrameIndex::default(),
+            was_killable: false,
         })
     }
 
@@ -614,10 +618,15 @@ impl Backend for Tape {
         let tape = &mut cx.data_mut().backend;
         let answered = tape.recorded_answer(call);
         let answered = answered.and_then(|outcome| tape.stop_at_end().map(|()| outcome));
-        answered.map_err(|stop| {
-            tape.stop = Some(stop);
-            Stopped.into()
-        })
+        let answered = answered.and_then(|outcome| Ok((outcome, tape.killed()?)));
+        match answered {
+            Ok((_, Some(killed))) => Err(killed.into()),
+            Ok((outcome, None)) => Ok(outcome),
+            Err(stop) => {
+                tape.stop = Some(stop);
+                Err(Stopped.into())
+            }
+        }
     }
 
     fn dropped(cx: &mut StoreContextMut<'_, Actor<Tape>>, _: usize, _: u32) -> Result<()> {
@@ -629,10 +638,14 @@ impl Backend for Tape {
             index_frames(cx);
         }
         let tape = &mut cx.data_mut().backend;
-        tape.stop_at_end().map_err(|stop| {
-            tape.stop = Some(stop);
-            Stopped.into()
-        })
+        match tape.stop_at_end().and_then(|()| tape.killed()) {
+            Ok(Some(killed)) => Err(killed.into()),
+            Ok(None) => Ok(()),
+            Err(stop) => {
+                tape.stop = Some(stop);
+                Err(Stopped.into())
+            }
+        }
     }
 }
 

@@ -1,0 +1,161 @@
+//! What waits to be done by an actor, in order, and never more than there is room for.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A bounded queue with many senders and one receiver at a time.
+#[derive(Debug)]
+pub(crate) struct Mailbox<T> {
+    inner: Mutex<Inner<T>>,
+    room: Condvar,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+struct Inner<T> {
+    waiting: VecDeque<T>,
+    /// Once closed, nothing more gets in.
+    is_closed: bool,
+}
+
+/// Why something was not put into a mailbox. It comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused<T> {
+    /// There was no room for as long as the sender would wait.
+    Full(T),
+    /// The actor has come to its end.
+    Closed(T),
+}
+
+impl<T> Mailbox<T> {
+    /// A mailbox with room for so much from outside.
+    #[must_use]
+    pub(crate) fn new(capacity: usize) -> Mailbox<T> {
+        let inner = Mutex::new(Inner { waiting: VecDeque::new(), is_closed: false });
+        Mailbox { inner, room: Condvar::new(), capacity: capacity.max(1) }
+    }
+
+    /// Puts something in, waiting for room for a while.
+    pub(crate) fn put(&self, item: T, patience: Duration) -> Result<(), Refused<T>> {
+        let until = Instant::now() + patience;
+        let mut inner = self.lock();
+        loop {
+            if inner.is_closed {
+                return Err(Refused::Closed(item));
+            }
+            if inner.waiting.len() < self.capacity {
+                inner.waiting.push_back(item);
+                return Ok(());
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Refused::Full(item));
+            }
+            let waited = self.room.wait_timeout(inner, left);
+            inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Puts something in that has to get in: news of a child, the order to stop. There is room for
+    /// it always, and `is_urgent` puts it before all that waits.
+    pub(crate) fn put_anyway(&self, item: T, is_urgent: bool) -> Result<(), Refused<T>> {
+        let mut inner = self.lock();
+        if inner.is_closed {
+            return Err(Refused::Closed(item));
+        }
+        match is_urgent {
+            true => inner.waiting.push_front(item),
+            false => inner.waiting.push_back(item),
+        }
+        Ok(())
+    }
+
+    /// Takes what has waited longest.
+    pub(crate) fn take(&self) -> Option<T> {
+        let mut inner = self.lock();
+        let item = inner.waiting.pop_front()?;
+        self.room.notify_one();
+        Some(item)
+    }
+
+    /// Lets nothing more in, and gives back what was never taken.
+    pub(crate) fn close(&self) -> Vec<T> {
+        let mut inner = self.lock();
+        inner.is_closed = true;
+        self.room.notify_all();
+        inner.waiting.drain(..).collect()
+    }
+
+    /// How much waits.
+    #[must_use]
+    pub(crate) fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner<T>> {
+        // Nothing in here can be left half done.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::{Mailbox, Refused};
+
+    #[test]
+    fn what_was_put_first_is_taken_first_unless_something_is_urgent() {
+        let mailbox = Mailbox::new(3);
+        mailbox.put("a", Duration::ZERO).unwrap();
+        mailbox.put("b", Duration::ZERO).unwrap();
+        mailbox.put_anyway("now", true).unwrap();
+        mailbox.put_anyway("then", false).unwrap();
+        let taken: Vec<_> = std::iter::from_fn(|| mailbox.take()).collect();
+        assert_eq!(taken, ["now", "a", "b", "then"]);
+    }
+
+    #[test]
+    fn without_room_a_sender_waits_and_then_hears_so() {
+        let mailbox = Mailbox::new(1);
+        mailbox.put(1, Duration::ZERO).unwrap();
+        assert_eq!(mailbox.put(2, Duration::from_millis(5)), Err(Refused::Full(2)));
+        assert_eq!(mailbox.len(), 1);
+    }
+
+    #[test]
+    fn a_sender_that_waits_gets_in_once_there_is_room() {
+        let mailbox = Arc::new(Mailbox::new(1));
+        mailbox.put(1, Duration::ZERO).unwrap();
+        let sender = thread::spawn({
+            let mailbox = mailbox.clone();
+            move || mailbox.put(2, Duration::from_secs(60))
+        });
+        while mailbox.take().is_none() {}
+        assert_eq!(sender.join().unwrap(), Ok(()));
+        assert_eq!(mailbox.take(), Some(2));
+    }
+
+    #[test]
+    fn closing_gives_back_what_waits_and_lets_nothing_in() {
+        let mailbox = Arc::new(Mailbox::new(1));
+        mailbox.put(1, Duration::ZERO).unwrap();
+        let sender = thread::spawn({
+            let mailbox = mailbox.clone();
+            move || mailbox.put(2, Duration::from_secs(60))
+        });
+        assert_eq!(mailbox.close(), [1]);
+        assert_eq!(sender.join().unwrap(), Err(Refused::Closed(2)));
+        assert_eq!(mailbox.put(3, Duration::ZERO), Err(Refused::Closed(3)));
+        assert_eq!(mailbox.put_anyway(4, true), Err(Refused::Closed(4)));
+    }
+}

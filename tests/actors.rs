@@ -1,0 +1,235 @@
+//! Actors that talk to one another, on real threads and with real chains. What the guest does with a
+//! message is said in `corpus/guests/rust/messenger/src/lib.rs`.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use theater_record::{Event, LifecycleState, Stored, record_hash};
+use theater_runtime::{
+    ActorId, Backend, End, Listed, NoAnswer, SendError, Spec, System, SystemOptions,
+};
+use theater_verify::VerifiedChain;
+
+use crate::stage::{component, replay, verified};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// What a chain tells of an actor.
+struct Told {
+    chain: String,
+    /// Who sent each message.
+    senders: Vec<String>,
+    states: Vec<LifecycleState>,
+    /// The hash of every record.
+    links: Vec<String>,
+}
+
+impl Told {
+    fn of(chain: &VerifiedChain) -> Told {
+        let id = chain.header().chain_id.to_string();
+        let mut told = Told { chain: id, senders: vec![], states: vec![], links: vec![] };
+        let mut reader = chain.reader().unwrap();
+        while let Some(stored) = reader.read().unwrap() {
+            let Stored::Record(record) = stored else { continue };
+            told.links.push(record_hash(record.frame.bytes()).to_string());
+            match record.event().unwrap() {
+                Event::Permission(decision) => told.senders.push(decision.subject),
+                Event::Lifecycle(lifecycle) => told.states.push(lifecycle.state),
+                _ => {}
+            }
+        }
+        told
+    }
+}
+
+/// A system with a folder of its own, and what its actors have logged.
+struct Stage {
+    system: System,
+    logged: Arc<Mutex<Vec<String>>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new() -> Stage {
+        let folder = tempfile::tempdir().unwrap();
+        let logged = Arc::new(Mutex::new(Vec::new()));
+        let log = logged.clone();
+        let system = System::new(SystemOptions {
+            chains: folder.path().join("chains"),
+            cache: Some(crate::stage::cache()),
+            clock: theater_runtime::machine::clock(),
+            random: Box::new(|| theater_runtime::machine::random().unwrap()),
+            log: Box::new(move |_, text| log.lock().unwrap().push(text.to_owned())),
+        });
+        Stage { system: system.unwrap(), logged, _folder: folder }
+    }
+
+    fn spawn(&self) -> ActorId {
+        self.spawn_as(|_| {})
+    }
+
+    fn spawn_as(&self, change: impl FnOnce(&mut Spec)) -> ActorId {
+        let bytes = std::fs::read(component("messenger")).unwrap();
+        let mut spec = Spec::new("messenger", bytes);
+        change(&mut spec);
+        self.system.spawn(spec).unwrap()
+    }
+
+    #[track_caller]
+    fn ask(&self, id: ActorId, message: &str) -> String {
+        let answer = self.system.request(id, message.as_bytes().to_vec(), SOON).unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+
+    fn tell(&self, id: ActorId, message: &str) {
+        self.system.send(id, message.as_bytes().to_vec(), SOON).unwrap();
+    }
+
+    /// Stops an actor and holds its chain against its component, with no other actor around.
+    #[track_caller]
+    fn ends_and_replays(&self, id: ActorId) -> Told {
+        self.system.stop(id, SOON).unwrap();
+        let chain = verified(&std::fs::read(self.system.chain_path(id)).unwrap());
+        for backend in [Backend::Cranelift, Backend::Pulley] {
+            replay(&chain, &component("messenger"), backend);
+        }
+        Told::of(&chain)
+    }
+
+    fn listed(&self, id: ActorId) -> Listed {
+        self.system.list().into_iter().find(|listed| listed.id == id).unwrap()
+    }
+
+    /// How an actor came to its end, which it has to do soon.
+    #[track_caller]
+    fn end(&self, id: ActorId) -> End {
+        let start = Instant::now();
+        loop {
+            if let Some(end) = self.listed(id).end {
+                return end;
+            }
+            assert!(start.elapsed() < SOON, "{id} goes on");
+        }
+    }
+}
+
+#[test]
+fn an_actor_is_started_counts_its_messages_and_is_stopped() {
+    let stage = Stage::new();
+    let id = stage.spawn();
+    assert_eq!(*stage.logged.lock().unwrap(), [format!("{id} starts")]);
+    for _ in 0..10 {
+        stage.tell(id, "hello");
+    }
+    assert_eq!(stage.ask(id, "count"), "11");
+    assert_eq!(stage.ask(id, "self"), id.to_string());
+    assert_eq!(stage.system.state(id).unwrap(), Some(b"12".to_vec()));
+    let history = stage.ends_and_replays(id);
+    assert_eq!(history.senders, ["outside"; 12], "who sent each message is in the chain");
+    assert_eq!(stage.end(id), End::Stopped);
+    let gone = stage.system.send(id, Vec::new(), SOON);
+    assert_eq!(gone, Err(SendError::NoActor(id)));
+}
+
+#[test]
+fn actors_send_to_one_another_and_ask_one_another() {
+    let stage = Stage::new();
+    let (one, other) = (stage.spawn(), stage.spawn());
+    assert_eq!(stage.ask(one, &format!("pass {other} hello")), "Ok(())");
+    assert_eq!(stage.ask(one, &format!("ask {other} count")), "2");
+    assert_eq!(
+        stage.ask(one, &format!("ask {one} count")),
+        "no: an actor cannot wait for its own answer"
+    );
+    assert_eq!(
+        stage.ask(one, "ask nobody count"),
+        "no: \"nobody\" is not an actor's id, which looks like 019aa8f2-6c50-7d3e-9a41-0242ac120002"
+    );
+    let sender = stage.ends_and_replays(one);
+    let receiver = stage.ends_and_replays(other);
+    // What the receiver's chain says of a message leads to the very record that sent it.
+    assert_eq!(receiver.senders.len(), 2);
+    for letter in &receiver.senders {
+        let words: Vec<&str> = letter.split(' ').collect();
+        let [id, chain, seq, link] = words[..] else { panic!("{letter}") };
+        assert_eq!((id, chain), (&*one.to_string(), &*sender.chain));
+        assert_eq!(link, sender.links[seq.parse::<usize>().unwrap()]);
+    }
+}
+
+#[test]
+fn a_request_can_be_answered_later() {
+    let stage = Stage::new();
+    let id = stage.spawn();
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..3).map(|_| scope.spawn(|| stage.ask(id, "later"))).collect();
+        // Each message is counted, so that it is known when all have come.
+        while stage.system.state(id).unwrap() != Some(b"3".to_vec()) {}
+        assert_eq!(stage.ask(id, "now"), "at last");
+        for asked in asked {
+            assert_eq!(asked.join().unwrap(), "at last");
+        }
+    });
+    stage.ends_and_replays(id);
+}
+
+#[test]
+fn an_actor_that_fails_harms_no_other() {
+    let stage = Stage::new();
+    let (fails, traps, other) = (stage.spawn(), stage.spawn(), stage.spawn());
+    let refused = stage.system.request(fails, b"fail badly".to_vec(), SOON);
+    assert_eq!(refused, Err(SendError::NoAnswer(NoAnswer::Refused("badly".to_owned()))));
+    let trapped = stage.system.request(traps, b"trap".to_vec(), SOON);
+    assert_eq!(trapped, Err(SendError::NoAnswer(NoAnswer::Ended)));
+    assert_eq!(stage.ask(other, "count"), "1");
+    assert_eq!(stage.end(fails), End::Error("badly".to_owned()));
+    assert!(matches!(stage.end(traps), End::Trapped(_)));
+    for id in [fails, traps, other] {
+        stage.ends_and_replays(id);
+    }
+}
+
+#[test]
+fn an_actor_that_computes_for_ever_is_killed_and_its_chain_replays() {
+    let stage = Stage::new();
+    let (spins, other) = (stage.spawn(), stage.spawn());
+    stage.tell(spins, "hello");
+    stage.tell(spins, "spin");
+    while stage.listed(spins).waiting > 0 {}
+    assert_eq!(stage.ask(other, "count"), "1");
+    let end = stage.system.stop(spins, Duration::from_millis(50)).unwrap();
+    assert_eq!(end, End::Killed);
+    let history = stage.ends_and_replays(spins);
+    assert_eq!(history.states, [LifecycleState::Spawned, LifecycleState::Killed]);
+}
+
+#[test]
+fn a_parent_hears_of_its_children_and_takes_them_along() {
+    let stage = Stage::new();
+    let parent = stage.spawn();
+    let child = || stage.spawn_as(|spec| spec.parent = Some(parent));
+    let (leaves, fails, stopped, stays) = (child(), child(), child(), child());
+    assert_eq!(stage.ask(leaves, "leave a note"), "goodbye");
+    assert_eq!(stage.end(leaves), End::Completed(Some(b"a note".to_vec())));
+    let _ = stage.system.request(fails, b"fail badly".to_vec(), SOON);
+    assert_eq!(stage.end(fails), End::Error("badly".to_owned()));
+    stage.system.stop(stopped, SOON).unwrap();
+    let mut heard = Vec::new();
+    while heard.len() < 3 {
+        heard.extend(stage.ask(parent, "children").lines().map(str::to_owned));
+    }
+    assert_eq!(heard, ["left: a note", "failed: badly", "stopped"]);
+    stage.ends_and_replays(parent);
+    assert_eq!(stage.end(stays), End::Stopped, "nobody outlives who started it");
+}
+
+#[test]
+fn a_full_mailbox_makes_senders_wait_and_then_refuses() {
+    let stage = Stage::new();
+    let busy = stage.spawn_as(|spec| spec.mailbox = 2);
+    stage.tell(busy, "spin");
+    let full = (0..10)
+        .find_map(|_| stage.system.send(busy, b"hello".to_vec(), Duration::from_millis(20)).err());
+    assert_eq!(full, Some(SendError::Full(busy)));
+    stage.system.stop(busy, Duration::ZERO).unwrap();
+}
