@@ -74,10 +74,7 @@ impl Client for Messenger {
         Ok((state, (ChannelAccept { accepted: false, message: None },)))
     }
 
-    fn handle_channel_message(
-        state: State,
-        (_, _): (String, Vec<u8>),
-    ) -> Result<(State,), String> {
+    fn handle_channel_message(state: State, (_, _): (String, Vec<u8>)) -> Result<(State,), String> {
         Ok((state,))
     }
 
