@@ -190,20 +190,10 @@ impl Setup {
 
     fn encoded_calls(&self, world: &World) -> Vec<(usize, Values)> {
         if self.calls.is_empty() {
-            let is_run = |function: &theater_runtime::Function| {
-                function.interface.starts_with("wasi:cli/run@")
-            };
-            let run = world.exports.iter().position(is_run).expect("the guest is a program");
+            let run = world.program().expect("the guest is a program");
             return vec![(run, Values::of(&[]).unwrap())];
         }
-        let types = world.type_table();
-        let encoded = |call: &String| {
-            let call = Invocation::parse(call).unwrap();
-            let names = world.exports.iter().map(|f| (f.interface.as_str(), f.name.as_str()));
-            let export = call.path().find(names).unwrap();
-            let args = call.args(&world.exports[export].params, &types).unwrap();
-            (export, Values::of(&args).unwrap())
-        };
+        let encoded = |call: &String| Invocation::parse(call).unwrap().encoded(world).unwrap();
         self.calls.iter().map(encoded).collect()
     }
 }

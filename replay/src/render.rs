@@ -253,6 +253,20 @@ fn float_text(is_nan: bool, text: String) -> String {
     if is_nan { "nan".to_owned() } else { text }
 }
 
+/// Longer calls are shown in part.
+const CALL_CHARS_MAX: usize = 400;
+
+/// A call as text, in part where it is very long.
+pub(crate) fn call_in_part(call: &str) -> String {
+    match call.char_indices().nth(CALL_CHARS_MAX) {
+        None => call.to_owned(),
+        Some((end, _)) => {
+            let left = amount::counted(call[end..].chars().count() as u64, "character");
+            format!("{} ... and {left}", &call[..end])
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Limits, Previews, float32, float64, value};

@@ -56,7 +56,7 @@ pub use system::{Listed, Log, Randomness, SendError, SpawnError, Spec, System, S
 pub use tape::{BlobError, Console, Crossing, Frame, FramesAt, Mismatch, Probe, Stream, TapeError};
 pub use trap::Failure;
 pub use wave::{
-    FindError, FunctionPath, Invocation, Position, WaveError, params_text, parse_value, type_text,
-    write_value,
+    FindError, FunctionPath, Invocation, InvocationError, Position, WaveError, params_text,
+    parse_value, type_text, write_value,
 };
 pub use world::{Function, NamedType, Resource, World, WorldError};

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak, mpsc};
 use std::time::Duration;
 
 use theater_record::{About, ChainId, Clock, Options, Recorder, Seed};
 
-use crate::actor::{Actor, End, Shared};
+use crate::actor::{Actor, End, Shared, lock};
 use crate::actor_id::ActorId;
 use crate::component::{Component, ComponentError};
 use crate::delivery::{Delivery, NoAnswer, Sender, reply};
@@ -25,7 +25,7 @@ use crate::threads::Threads;
 pub type Log = Box<dyn Fn(ActorId, &str) + Send + Sync>;
 
 /// Gives random bytes.
-pub type Randomness = Box<dyn FnMut() -> [u8; 32] + Send>;
+pub type Randomness = Box<dyn Fn() -> [u8; 32] + Send + Sync>;
 
 /// A component as it was compiled for some limits.
 type Compiled = (Limits, Arc<Component>);
@@ -53,19 +53,11 @@ pub struct SystemOptions {
 }
 
 struct Inner {
-    options: SystemFixed,
-    random: Mutex<Randomness>,
+    options: SystemOptions,
     actors: RwLock<BTreeMap<ActorId, Arc<Actor>>>,
     engines: Mutex<Vec<(Limits, Engine)>>,
     components: Mutex<BTreeMap<[u8; 32], Vec<Compiled>>>,
     threads: Threads,
-}
-
-struct SystemFixed {
-    chains: PathBuf,
-    cache: Option<PathBuf>,
-    clock: Clock,
-    log: Log,
 }
 
 /// What to start.
@@ -174,11 +166,9 @@ pub struct Listed {
 impl System {
     /// A system without actors.
     pub fn new(options: SystemOptions) -> io::Result<System> {
-        let SystemOptions { chains, cache, clock, random, log } = options;
-        std::fs::create_dir_all(&chains)?;
+        std::fs::create_dir_all(&options.chains)?;
         Ok(System(Arc::new(Inner {
-            options: SystemFixed { chains, cache, clock, log },
-            random: Mutex::new(random),
+            options,
             actors: RwLock::new(BTreeMap::new()),
             engines: Mutex::new(Vec::new()),
             components: Mutex::new(BTreeMap::new()),
@@ -333,7 +323,7 @@ impl System {
     }
 
     fn start(&self, spec: Spec) -> Result<ActorId, SpawnError> {
-        let random = lock(&self.0.random)();
+        let random = (self.0.options.random)();
         let clock = self.0.options.clock.clone();
         let mut tail = [0; 10];
         tail.copy_from_slice(&random[22..]);
@@ -392,7 +382,7 @@ impl System {
             world: Some(component.world().wit.clone()),
             ..About::default()
         };
-        let seed = Seed::new(lock(&self.0.random)());
+        let seed = Seed::new((self.0.options.random)());
         let clock = self.0.options.clock.clone();
         let recorder = Recorder::create(file, about, Options::default(), seed, clock);
         let recorder = recorder.map_err(RunError::Record)?;
@@ -453,8 +443,4 @@ const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
 fn new_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).open(path)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    crate::actor::lock(mutex)
 }

@@ -15,8 +15,9 @@ mod print;
 mod strings;
 mod wit;
 
-use theater_record::{Type, TypeTable, Value};
+use theater_record::{Type, TypeTable, Value, Values};
 
+use crate::world::World;
 use parse::Parser;
 
 pub use error::{Position, WaveError};
@@ -35,6 +36,20 @@ pub struct Invocation {
     args_at: usize,
 }
 
+/// Why a component does not take a call.
+#[derive(Debug, thiserror::Error)]
+pub enum InvocationError {
+    /// There is no such function.
+    #[error(transparent)]
+    Function(#[from] FindError),
+    /// Those are no arguments for it.
+    #[error(transparent)]
+    Args(#[from] WaveError),
+    /// They are nested deeper than a chain can hold.
+    #[error(transparent)]
+    Nesting(#[from] theater_record::CborError),
+}
+
 impl Invocation {
     /// Takes a call such as `add(1, 2)` or `demo:shop/cart@1.0.0#[method]cart.add(@1, "pear")`.
     pub fn parse(text: &str) -> Result<Invocation, WaveError> {
@@ -50,6 +65,14 @@ impl Invocation {
     #[must_use]
     pub fn path(&self) -> &FunctionPath {
         &self.path
+    }
+
+    /// The same as a component takes it: the export, by its position, and the arguments.
+    pub fn encoded(&self, world: &World) -> Result<(usize, Values), InvocationError> {
+        let names = world.exports.iter().map(|f| (f.interface.as_str(), f.name.as_str()));
+        let export = self.path.find(names)?;
+        let args = self.args(&world.exports[export].params, &world.type_table())?;
+        Ok((export, Values::of(&args)?))
     }
 
     /// The arguments as they were typed, in their parentheses.

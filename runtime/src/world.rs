@@ -179,6 +179,14 @@ impl Decoded {
 }
 
 impl World {
+    /// The export that runs a program, by its position, if the component is one.
+    #[must_use]
+    pub fn program(&self) -> Option<usize> {
+        self.exports.iter().position(|function| {
+            function.name == "run" && function.interface.starts_with("wasi:cli/run@")
+        })
+    }
+
     /// Reads the world of a component.
     pub fn of(component: &[u8]) -> Result<World, WorldError> {
         World::new(&Decoded::new(component)?)

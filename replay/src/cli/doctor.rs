@@ -9,9 +9,7 @@ use theater_record::Values;
 use theater_runtime::complaint::{advised, not_runnable};
 use theater_runtime::escape::{argument, visible};
 use theater_runtime::host::{DirGrant, HostError, parse_env};
-use theater_runtime::{
-    Backend, Component, Engine, Function, Home, Invocation, Limits, RunError, World,
-};
+use theater_runtime::{Backend, Component, Engine, Home, Invocation, Limits, RunError, World};
 
 use crate::doctor::report::{self, DiagnosisJson};
 use crate::doctor::{Diagnosis, DoctorError, Patient, RecordingError, diagnose};
@@ -138,10 +136,7 @@ fn patient(args: &Args, component: Component, limits: Limits) -> anyhow::Result<
 /// The calls to make: exports by position, and encoded arguments.
 fn calls(args: &Args, world: &World) -> anyhow::Result<Vec<(usize, Values)>> {
     if args.invoke.is_empty() {
-        let is_run = |function: &Function| {
-            function.name == "run" && function.interface.starts_with("wasi:cli/run@")
-        };
-        let run = world.exports.iter().position(is_run).ok_or_else(|| {
+        let run = world.program().ok_or_else(|| {
             let shown = args.component.display();
             advised(
                 anyhow!("{shown} is no program: it does not export wasi:cli/run"),
@@ -150,13 +145,8 @@ fn calls(args: &Args, world: &World) -> anyhow::Result<Vec<(usize, Values)>> {
         })?;
         return Ok(vec![(run, Values::of(&[])?)]);
     }
-    let types = world.type_table();
-    let names = || world.exports.iter().map(|f| (f.interface.as_str(), f.name.as_str()));
     let one = |text: &String| -> anyhow::Result<(usize, Values)> {
-        let call = Invocation::parse(text)?;
-        let export = call.path().find(names())?;
-        let values = call.args(&world.exports[export].params, &types)?;
-        Ok((export, Values::of(&values)?))
+        Ok(Invocation::parse(text)?.encoded(world)?)
     };
     let calls = args.invoke.iter();
     calls.map(|text| one(text).with_context(|| format!("--invoke '{text}'"))).collect()

@@ -14,6 +14,7 @@ use theater_verify::VerifiedChain;
 use crate::amount::counted;
 use crate::exit::Exit;
 use crate::minimise::{Case, Fingerprint, MinimiseError, Shrunk, error_type, minimise, path};
+use crate::render::call_in_part;
 use crate::replay::{self, Ready};
 use crate::source::{Located, SourceMap};
 use crate::ui::Ui;
@@ -341,26 +342,12 @@ fn tell(args: &Args, outcome: &MinimiseJson, ui: &mut Ui) -> anyhow::Result<()> 
     writeln!(ui.out, "  needed, by event:")?;
     let width = outcome.kept.last().map_or(0, |call| call.event.to_string().len());
     for CallJson { event, call } in &outcome.kept {
-        writeln!(ui.out, "    {event:>width$}  {}", shortened(&plain(call)))?;
+        writeln!(ui.out, "    {event:>width$}  {}", call_in_part(&plain(call)))?;
     }
     let out = argument(&args.out);
     writeln!(ui.out, "  wrote {out}, marked synthetic: it never verifies as a recording")?;
     writeln!(ui.out, "  next: theater-replay show {out}")?;
     Ok(())
-}
-
-/// Longer calls are shown in part.
-const CALL_CHARS_MAX: usize = 300;
-
-fn shortened(call: &str) -> String {
-    match call.char_indices().nth(CALL_CHARS_MAX) {
-        None => call.to_owned(),
-        Some((end, _)) => {
-            let left = call[end..].chars().count() as u64;
-            let left = counted(left, "character");
-            format!("{}... and {left} more, which --json shows", &call[..end])
-        }
-    }
 }
 
 impl FingerprintJson {

@@ -12,7 +12,7 @@ use theater_runtime::escape::visible;
 use theater_runtime::{FindError, Function, FunctionPath, World, write_value};
 
 use super::values::values;
-use crate::amount::counted;
+use crate::render::call_in_part;
 
 /// A call of an export. It shows as text in WAVE.
 ///
@@ -296,21 +296,10 @@ impl Call {
     }
 }
 
-/// Longer calls are shown in part.
-const SHOWN_MAX: usize = 400;
-
 impl Call {
     /// The call as people see it, where there is no room for long values.
     pub(crate) fn shown(&self) -> String {
-        let text = visible(&self.to_string());
-        let more = text.chars().count().saturating_sub(SHOWN_MAX);
-        match more {
-            0 => text,
-            more => {
-                let start: String = text.chars().take(SHOWN_MAX).collect();
-                format!("{start} ... and {}", counted(more as u64, "character"))
-            }
-        }
+        call_in_part(&visible(&self.to_string()))
     }
 }
 

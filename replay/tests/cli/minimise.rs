@@ -170,11 +170,7 @@ fn long_calls_are_shown_in_part() {
     let stage = Stage::with("ledger", &[&open, &open]);
     let minimise = "minimise a.cbor --component ledger.wasm --out";
     let shown = String::from_utf8(stage.run(&format!("{minimise} b.cbor")).stdout).unwrap();
-    assert_eq!(
-        shown.matches("... and 708 characters more, which --json shows").count(),
-        2,
-        "{shown}"
-    );
+    assert_eq!(shown.matches(" ... and 608 characters\n").count(), 2, "{shown}");
     let json = String::from_utf8(stage.run(&format!("{minimise} c.cbor --json")).stdout).unwrap();
     assert!(json.contains(&format!("open(\\\"{name}\\\")")), "{json}");
 }

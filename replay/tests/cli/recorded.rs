@@ -149,10 +149,8 @@ pub(crate) fn record(name: &str, calls: &[&str], embed: bool) -> Vec<u8> {
         }
         for call in calls {
             let call = Invocation::parse(call).unwrap();
-            let names = exports.iter().map(|export| (&*export.interface, &*export.name));
-            let export = call.path().find(names).unwrap();
-            let args = call.args(&exports[export].params, &Default::default()).unwrap();
-            recording.call(export, Values::of(&args).unwrap()).unwrap();
+            let (export, args) = call.encoded(component.world()).unwrap();
+            recording.call(export, args).unwrap();
         }
         recording.finish().unwrap();
     });

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
-use theater_record::{TypeTable, Values};
+use theater_record::Values;
 
 use super::Args;
 use crate::complaint::advised;
@@ -16,33 +16,25 @@ pub(super) fn of(args: &Args, world: &World) -> anyhow::Result<Vec<(usize, Value
     if args.calls.is_none() && args.invoke.is_empty() {
         return program(args, world).map(|run| vec![run]);
     }
-    let types = world.type_table();
     let mut calls = match &args.calls {
-        Some(script) => scripted(script, world, &types)?,
+        Some(script) => scripted(script, world)?,
         None => Vec::new(),
     };
     for text in &args.invoke {
-        calls.push(one(text, world, &types).with_context(|| format!("--invoke '{text}'"))?);
+        calls.push(one(text, world).with_context(|| format!("--invoke '{text}'"))?);
     }
     Ok(calls)
 }
 
 /// The call that starts a program.
 fn program(args: &Args, world: &World) -> anyhow::Result<(usize, Values)> {
-    let is_run = |function: &Function| {
-        function.name == "run" && function.interface.starts_with("wasi:cli/run@")
-    };
-    let run = world.exports.iter().position(is_run);
+    let run = world.program();
     let run = run.ok_or_else(|| no_program(args.subject(), world))?;
     Ok((run, Values::of(&[])?))
 }
 
 /// The calls of a script: one to a line, between comments and lines that are blank.
-fn scripted(
-    script: &Path,
-    world: &World,
-    types: &TypeTable,
-) -> anyhow::Result<Vec<(usize, Values)>> {
+fn scripted(script: &Path, world: &World) -> anyhow::Result<Vec<(usize, Values)>> {
     let shown = visible(&script.display().to_string());
     let advice = "name a text file with one call to a line, such as add(\"ann\", 5)";
     let text = std::fs::read(script)
@@ -52,8 +44,8 @@ fn scripted(
         .map_err(|_| advised(anyhow!("{shown} is not text in UTF-8"), advice))?;
     let is_call = |line: &&str| !line.is_empty() && !line.starts_with('#');
     let lines = text.lines().map(str::trim).zip(1..).filter(|(line, _)| is_call(line));
-    let calls = lines
-        .map(|(line, number)| one(line, world, types).with_context(|| format!("{shown}:{number}")));
+    let calls =
+        lines.map(|(line, number)| one(line, world).with_context(|| format!("{shown}:{number}")));
     let calls = calls.collect::<anyhow::Result<Vec<_>>>()?;
     match calls.is_empty() {
         true => Err(advised(anyhow!("{shown} holds no call"), advice)),
@@ -61,12 +53,8 @@ fn scripted(
     }
 }
 
-fn one(text: &str, world: &World, types: &TypeTable) -> anyhow::Result<(usize, Values)> {
-    let names = world.exports.iter().map(|f| (f.interface.as_str(), f.name.as_str()));
-    let call = Invocation::parse(text)?;
-    let export = call.path().find(names)?;
-    let values = call.args(&world.exports[export].params, types)?;
-    Ok((export, Values::of(&values)?))
+fn one(text: &str, world: &World) -> anyhow::Result<(usize, Values)> {
+    Ok(Invocation::parse(text)?.encoded(world)?)
 }
 
 /// How many exports a piece of advice lists.
