@@ -56,6 +56,7 @@ impl Stage {
         let log = logged.clone();
         let system = System::new(SystemOptions {
             chains: folder.path().join("chains"),
+            stores: folder.path().join("stores"),
             cache: Some(crate::stage::cache()),
             clock: theater_runtime::machine::clock(),
             random: Box::new(|| theater_runtime::machine::random().unwrap()),

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use theater_record::{LifecycleState, Outcome, TrapCode, Value, Values};
 
 use crate::actor_id::ActorId;
-use crate::delivery::{Delivery, Reply, Sender};
+use crate::delivery::{Delivery, HandlerCall, NotHandled, Reply, Sender};
 use crate::handlers::{ACTOR, CHILDREN, Handlers, MESSAGES};
+use crate::interrupt::Interrupt;
 use crate::killer::Killer;
 use crate::mailbox::Mailbox;
 use crate::recording::{Recording, RunError};
@@ -78,6 +79,8 @@ pub(crate) struct Shared {
     pub(crate) outstanding: Mutex<BTreeMap<String, Reply>>,
     /// Set when the actor wants to come to its end, with what it leaves behind.
     pub(crate) leaves: Mutex<Option<Option<Vec<u8>>>>,
+    /// Wakes the actor where it waits.
+    pub(crate) interrupt: Interrupt,
 }
 
 /// An actor.
@@ -203,6 +206,7 @@ impl Actor {
     /// Stops whatever it does.
     pub(crate) fn kill(&self) {
         self.killer.kill();
+        self.shared.interrupt.raise();
         // It may be doing nothing, and has to look up.
         let _ = self.mailbox.put_anyway(Delivery::Stop, true);
     }
@@ -228,6 +232,7 @@ impl Life {
             Delivery::Request { from, message, reply } => {
                 self.request(&from, message, reply, shared)?;
             }
+            Delivery::Call(call) => self.call(call)?,
             Delivery::ChildEnded { child, end } => self.child_ended(child, end)?,
         }
         match lock(&shared.leaves).take() {
@@ -269,6 +274,37 @@ impl Life {
             reply.answer(outcome);
         }
         told.map(drop)
+    }
+
+    /// Makes a call that a service has asked for, and tells it what came of it.
+    fn call(&mut self, call: HandlerCall) -> Result<(), End> {
+        let HandlerCall { interface, name, params, decisions, done } = call;
+        if let Some(recording) = &mut self.recording {
+            for decision in decisions {
+                recording.decided(decision).map_err(|error| not_recorded(&error))?;
+            }
+        }
+        match self.tell(interface, name, params) {
+            Ok(Some(mut given)) => {
+                // What a handler gives back besides the state is a tuple.
+                let given = match given.pop() {
+                    Some(Value::Tuple(given)) => given,
+                    Some(other) => vec![other],
+                    None => Vec::new(),
+                };
+                done.tell(Ok(given));
+                Ok(())
+            }
+            Ok(None) => {
+                done.tell(Err(NotHandled::NoHandler(name)));
+                Ok(())
+            }
+            Err(end) => {
+                let (_, detail) = end.lifecycle();
+                done.tell(Err(NotHandled::Failed(detail)));
+                Err(end)
+            }
+        }
     }
 
     fn child_ended(&mut self, child: ActorId, end: End) -> Result<(), End> {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use theater_record::{ChainId, Hash, Permission};
+use theater_record::{ChainId, Hash, Permission, Value};
 
 use crate::actor::End;
 use crate::actor_id::ActorId;
@@ -15,6 +15,8 @@ pub(crate) enum Delivery {
     Send { from: Sender, message: Vec<u8> },
     /// A message that wants one.
     Request { from: Sender, message: Vec<u8>, reply: Reply },
+    /// A call of one of its handlers that a service of its own asks for.
+    Call(HandlerCall),
     /// A child came to its end.
     ChildEnded { child: ActorId, end: End },
     /// The order to stop.
@@ -45,6 +47,73 @@ impl Sender {
             reason: 0,
             detail: String::new(),
         }
+    }
+}
+
+/// A call of a handler that something outside has caused: a request over HTTP, the output of a process.
+#[derive(Debug)]
+pub(crate) struct HandlerCall {
+    /// The handler's interface, as in [`crate::handlers`].
+    pub(crate) interface: &'static str,
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What it gets besides the state.
+    pub(crate) params: Vec<Value>,
+    /// What was decided before, to be written down right before the call.
+    pub(crate) decisions: Vec<Permission>,
+    /// Who waits for it.
+    pub(crate) done: Done,
+}
+
+/// Hears once what became of a call of a handler, on the thread that runs the actor: it must not wait.
+pub(crate) struct Done(Option<Hears>);
+
+type Hears = Box<dyn FnOnce(Result<Vec<Value>, NotHandled>) + Send>;
+
+/// What became of a call of a handler that did not return what it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotHandled {
+    /// The component does not export it.
+    #[error("the actor does not export {0}")]
+    NoHandler(&'static str),
+    /// It returned an error, or trapped. The actor has failed.
+    #[error("the actor has failed: {0}")]
+    Failed(String),
+    /// The actor came to its end before.
+    #[error("the actor came to its end first")]
+    Ended,
+}
+
+impl Done {
+    /// Has this function hear of it.
+    pub(crate) fn new(hears: impl FnOnce(Result<Vec<Value>, NotHandled>) + Send + 'static) -> Done {
+        Done(Some(Box::new(hears)))
+    }
+
+    /// Nobody waits for it.
+    pub(crate) fn unheard() -> Done {
+        Done(None)
+    }
+
+    /// Tells what the handler returned besides the state, or why it did not.
+    pub(crate) fn tell(mut self, outcome: Result<Vec<Value>, NotHandled>) {
+        if let Some(hears) = self.0.take() {
+            hears(outcome);
+        }
+    }
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        if let Some(hears) = self.0.take() {
+            hears(Err(NotHandled::Ended));
+        }
+    }
+}
+
+impl std::fmt::Debug for Done {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Done").field(&self.0.is_some()).finish()
     }
 }
 

@@ -2,11 +2,14 @@
 //! exports.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use theater_record::{Type, TypeTable};
+use wit_parser::{Resolve, SourceMap};
 
+use crate::interfaces;
 use crate::wave::type_text;
-use crate::world::{Function, World};
+use crate::world::{Decoded, Function, World};
 
 /// The interface by which an actor is started.
 pub(crate) const ACTOR: &str = "theater:simple/actor";
@@ -14,21 +17,28 @@ pub(crate) const ACTOR: &str = "theater:simple/actor";
 pub(crate) const MESSAGES: &str = "theater:simple/message-server-client";
 /// The interface by which it hears of its children.
 pub(crate) const CHILDREN: &str = "theater:simple/supervisor-handlers";
+/// The interface by which it hears of the ends it monitors.
+pub(crate) const ENDS: &str = "theater:simple/lifecycle-handlers";
+/// The interface by which it answers HTTP requests.
+pub(crate) const HTTP: &str = "theater:simple/http-handlers";
+/// The interface by which it hears of the processes it has started.
+pub(crate) const PROCESSES: &str = "theater:simple/process-handlers";
 
-/// Every handler: what it gets besides the state, and what it gives back besides it.
-const HANDLERS: &[(&str, &str, &str, &str)] = &[
-    (ACTOR, "init", "tuple<string>", ""),
-    (MESSAGES, "handle-send", "tuple<list<u8>>", ""),
-    (MESSAGES, "handle-request", "tuple<string, list<u8>>", ", tuple<option<list<u8>>>"),
-    (
-        CHILDREN,
-        "handle-child-error",
-        "tuple<string, record {kind: actor-error-kind, message: string}>",
-        "",
-    ),
-    (CHILDREN, "handle-child-exit", "tuple<string, option<list<u8>>>", ""),
-    (CHILDREN, "handle-child-external-stop", "tuple<string>", ""),
-];
+/// Everything that an actor can export, in the words of WIT.
+const EVERYTHING: &str = "
+    package runtime:handlers;
+    world all {
+        export theater:simple/actor@0.1.0;
+        export theater:simple/message-server-client@0.1.0;
+        export theater:simple/supervisor-handlers@0.1.0;
+        export theater:simple/lifecycle-handlers@0.1.0;
+        export theater:simple/http-handlers@0.1.0;
+        export theater:simple/process-handlers@0.1.0;
+    }";
+
+/// The same as a world.
+static ALL: LazyLock<World> =
+    LazyLock::new(|| all().expect("the package that this program is built with is well formed"));
 
 /// The handlers that a component has.
 #[derive(Debug, Clone)]
@@ -60,15 +70,14 @@ impl Handlers {
     pub(crate) fn of(world: &World) -> Result<Handlers, WrongHandler> {
         let types = world.type_table();
         let mut known = BTreeMap::new();
-        for &(interface, name, params, results) in HANDLERS {
+        for handler in &ALL.exports {
+            let (interface, name) = (unversioned(&handler.interface), handler.name.as_str());
             let is_it = |function: &Function| {
-                function.interface.split('@').next() == Some(interface) && function.name == name
+                unversioned(&function.interface) == interface && function.name == name
             };
             let Some(export) = world.exports.iter().position(is_it) else { continue };
             let function = &world.exports[export];
-            let expected = format!(
-                "func(option<list<u8>>, {params}) -> result<tuple<option<list<u8>>{results}>, string>"
-            );
+            let expected = signature(handler, &ALL.type_table());
             let found = signature(function, &types);
             if found != expected {
                 let path = function.path();
@@ -102,18 +111,59 @@ fn signature(function: &Function, types: &TypeTable) -> String {
 
 /// A type with what its parts are in place of what they are called.
 fn nameless(ty: &Type, types: &TypeTable) -> Type {
-    let inner = |ty: &Type| Box::new(nameless(ty, types));
+    let inner = |ty: &Type| nameless(ty, types);
+    let boxed = |ty: &Type| Box::new(nameless(ty, types));
     match ty {
         Type::Named(id) => match types.get(*id) {
             Some(def) => nameless(&def.ty, types),
             None => ty.clone(),
         },
-        Type::List(item) => Type::List(inner(item)),
-        Type::Option(held) => Type::Option(inner(held)),
-        Type::Tuple(items) => Type::Tuple(items.iter().map(|ty| nameless(ty, types)).collect()),
+        Type::List(item) => Type::List(boxed(item)),
+        Type::Option(held) => Type::Option(boxed(held)),
+        Type::Tuple(items) => Type::Tuple(items.iter().map(inner).collect()),
         Type::Result(ok, error) => {
-            Type::Result(ok.as_deref().map(inner), error.as_deref().map(inner))
+            Type::Result(ok.as_deref().map(boxed), error.as_deref().map(boxed))
         }
+        Type::Record(fields) => {
+            Type::Record(fields.iter().map(|(name, ty)| (name.clone(), inner(ty))).collect())
+        }
+        Type::Variant(cases) => Type::Variant(
+            cases.iter().map(|(name, ty)| (name.clone(), ty.as_ref().map(inner))).collect(),
+        ),
         other => other.clone(),
+    }
+}
+
+fn unversioned(interface: &str) -> &str {
+    interface.split('@').next().unwrap_or(interface)
+}
+
+/// Reads the package.
+fn all() -> anyhow::Result<World> {
+    let mut files = SourceMap::default();
+    for (name, text) in interfaces::FILES {
+        files.push_str(name, *text);
+    }
+    let mut resolve = Resolve::default();
+    resolve.push_group(files.parse().map_err(|(_, error)| error)?)?;
+    let package = resolve.push_str("handlers", EVERYTHING)?;
+    let world = resolve.packages[package].worlds["all"];
+    Ok(World::new(&Decoded { resolve, world })?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALL, signature};
+
+    #[test]
+    fn all_handlers_are_known_and_get_the_state() {
+        let types = ALL.type_table();
+        assert_eq!(ALL.exports.len(), 19);
+        for handler in &ALL.exports {
+            let signature = signature(handler, &types);
+            assert!(signature.starts_with("func(option<list<u8>>, tuple<"), "{signature}");
+            let results = "-> result<tuple<option<list<u8>>";
+            assert!(signature.contains(results) && signature.ends_with(", string>"), "{signature}");
+        }
     }
 }

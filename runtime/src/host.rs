@@ -50,7 +50,7 @@ pub use grants::{
 };
 pub(crate) use liberties::add_liberties;
 pub use liberties::{EntryOrder, Liberties, Readiness};
-pub use service::{Answer, Service, ServiceCall};
+pub use service::{Service, ServiceCall};
 pub use stdio::{Captured, Input, Output};
 
 /// What one component gets of the real world.

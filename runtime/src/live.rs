@@ -16,7 +16,7 @@ use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 use crate::codec::{self, Callee};
 use crate::component::Component;
 use crate::handles;
-use crate::host::{self, Answer, FileWatch, Host, HostView, ServiceCall};
+use crate::host::{self, FileWatch, Host, HostView, ServiceCall};
 use crate::interner::Interner;
 use crate::membrane::{Actor, Backend, Stopped};
 use crate::tape::{Stop, Tape, TapeError};
@@ -268,14 +268,14 @@ fn serve(actor: &mut Actor<Live>, import: usize, call: &Call) -> Result<Outcome>
     let service = host.service(&world.imports[import].interface);
     let service = service.expect("it was there when the component was connected");
     let tip = &mut || recorder.tip();
-    let answered = service.call(ServiceCall { function: &function.name, args, tip });
+    let (function, results) = (&function.name, &function.results);
+    let decisions = &mut Vec::new();
+    let answered = service.call(ServiceCall { function, args, results, decisions, tip });
+    for decision in decisions.drain(..) {
+        live.write(&[], &Event::Permission(decision))?;
+    }
     let outcome = match answered {
-        Ok(Answer { results, decisions }) => {
-            for decision in decisions {
-                live.write(&[], &Event::Permission(decision))?;
-            }
-            Outcome::Returned(Values::of(&results)?)
-        }
+        Ok(results) => Outcome::Returned(Values::of(&results)?),
         Err(Failure { code, detail }) => Outcome::Trapped { code, detail },
     };
     write_answer(actor, import, call, outcome)

@@ -1,32 +1,65 @@
 //! What `theater:simple` offers to actors, one file for each interface.
 
+mod denied;
 mod message_server;
 mod runtime;
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use theater_record::{ChainId, Value};
+use theater_record::{ChainId, Permission, TrapCode, Value};
 
 use crate::actor::Shared;
 use crate::actor_id::ActorId;
-use crate::host::Host;
+use crate::host::{Host, Reason, Service};
+use crate::manifest::Handlers;
 use crate::system::WeakSystem;
+use crate::trap::Failure;
+
+use denied::Denied;
 
 /// What every service knows of the actor it serves.
+///
+/// A service lives as long as an instance of the actor. What it holds (servers, processes) ends when it is
+/// dropped, which must not wait for anything.
 #[derive(Clone)]
 pub(crate) struct Served {
     pub(crate) system: WeakSystem,
     pub(crate) id: ActorId,
     pub(crate) chain: ChainId,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) patience: std::time::Duration,
+    /// How long the actor waits for others.
+    pub(crate) patience: Duration,
+    /// The folder that paths of the manifest start at.
+    pub(crate) base_dir: PathBuf,
 }
 
-/// Has a host offer all of `theater:simple`.
-pub(crate) fn serve(host: &mut Host, served: &Served) {
-    host.serve("theater:simple/runtime", Box::new(runtime::Runtime(served.clone())));
-    let messages = message_server::MessageServer(served.clone());
-    host.serve("theater:simple/message-server-host", Box::new(messages));
+/// Has a host offer `theater:simple`: what the actor is given is served, the rest is denied.
+pub(crate) fn serve(host: &mut Host, served: &Served, given: &Handlers) {
+    let mut offer = |interface: &'static str, service: Option<Box<dyn Service>>| {
+        let service = service.unwrap_or_else(|| Box::new(Denied(interface)));
+        host.serve(&format!("theater:simple/{interface}"), service);
+    };
+    let service = |_| -> Box<dyn Service> { Box::new(runtime::Runtime(served.clone())) };
+    offer("runtime", given.runtime.map(service));
+    let service =
+        |_| -> Box<dyn Service> { Box::new(message_server::MessageServer(served.clone())) };
+    offer("message-server-host", given.message_server.map(service));
+    for interface in [
+        "environment",
+        "filesystem",
+        "http-client",
+        "http-server",
+        "lifecycle",
+        "process",
+        "random",
+        "store",
+        "supervisor",
+        "timing",
+    ] {
+        offer(interface, None);
+    }
 }
 
 /// A `result` without a payload where all is well.
@@ -43,4 +76,15 @@ fn given(outcome: Result<Value, String>) -> Value {
         Ok(value) => Ok(Some(Box::new(value))),
         Err(error) => Err(Some(Box::new(Value::String(error)))),
     })
+}
+
+/// What the chain says of a decision.
+fn decision(reason: Reason, capability: &str, subject: &str, detail: &str) -> Permission {
+    reason.permission(capability, subject, detail)
+}
+
+/// The component calls what this version does not have, or by other types.
+fn unknown(interface: &str, function: &str) -> Failure {
+    let detail = format!("theater:simple/{interface}#{function} is not offered with these types");
+    Failure { code: TrapCode::HostError, detail }
 }

@@ -4,21 +4,23 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak, mpsc};
 use std::time::Duration;
 
 use theater_record::{About, ChainId, Clock, Options, Recorder, Seed};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::actor::{Actor, End, Shared, lock};
 use crate::actor_id::ActorId;
 use crate::component::{Component, ComponentError};
-use crate::delivery::{Delivery, NoAnswer, Sender, reply};
+use crate::delivery::{Delivery, HandlerCall, NoAnswer, Sender, reply};
 use crate::engine::{Backend, Engine, EngineError, Limits};
 use crate::handlers::{Handlers, WrongHandler};
 use crate::host::{Grants, Host, HostError};
 use crate::mailbox::Refused;
+use crate::manifest::{self, Permissions};
 use crate::recording::{Recording, RecordingOptions, RunError};
-use crate::services;
+use crate::services::{self, Served};
 use crate::threads::Threads;
 
 /// Hears what actors log: which actor, and what.
@@ -42,6 +44,8 @@ pub(crate) struct WeakSystem(Weak<Inner>);
 pub struct SystemOptions {
     /// The folder for chains; it is made if there is none.
     pub chains: PathBuf,
+    /// The folder for the stores of actors, each in a folder of its own. It is made when one is needed.
+    pub stores: PathBuf,
     /// Where compiled code is kept.
     pub cache: Option<PathBuf>,
     /// Tells the time.
@@ -58,9 +62,21 @@ struct Inner {
     engines: Mutex<Vec<(Limits, Engine)>>,
     components: Mutex<BTreeMap<[u8; 32], Vec<Compiled>>>,
     threads: Threads,
+    /// Serves the network; made when it is first needed.
+    edge: OnceLock<Runtime>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Whoever drops the system may be on a thread that must not wait for others.
+        if let Some(edge) = self.edge.take() {
+            edge.shutdown_background();
+        }
+    }
 }
 
 /// What to start.
+#[derive(Clone)]
 pub struct Spec {
     /// The actor's name, for people.
     pub name: String,
@@ -68,7 +84,13 @@ pub struct Spec {
     pub component: Vec<u8>,
     /// The manifest as it was given, for the chain.
     pub manifest: Option<String>,
-    /// What it may use of the world.
+    /// The folder that paths of the manifest start at.
+    pub base_dir: PathBuf,
+    /// What it is given, within its permissions.
+    pub handlers: manifest::Handlers,
+    /// What it and those below it may have at most.
+    pub permissions: Permissions,
+    /// What it may use of WASI.
     pub grants: Grants,
     /// What it may use of the machine.
     pub limits: Limits,
@@ -85,13 +107,21 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// An actor that may do nothing but compute.
+    /// An actor that may log, exchange messages, and compute.
     #[must_use]
     pub fn new(name: &str, component: Vec<u8>) -> Spec {
+        let handlers = manifest::Handlers {
+            runtime: Some(manifest::RuntimeUse),
+            message_server: Some(manifest::MessageUse),
+            ..manifest::Handlers::default()
+        };
         Spec {
             name: name.to_owned(),
             component,
             manifest: None,
+            base_dir: PathBuf::new(),
+            handlers,
+            permissions: Permissions::default(),
             grants: Grants::default(),
             limits: Limits { killable: true, ..Limits::default() },
             state: None,
@@ -173,6 +203,7 @@ impl System {
             engines: Mutex::new(Vec::new()),
             components: Mutex::new(BTreeMap::new()),
             threads: Threads::new(STACK_BYTES),
+            edge: OnceLock::new(),
         })))
     }
 
@@ -251,6 +282,45 @@ impl System {
     #[must_use]
     pub fn chain_path(&self, id: ActorId) -> PathBuf {
         self.0.options.chains.join(format!("{id}.chain.cbor"))
+    }
+
+    /// Runs what serves the network. Actors' threads may wait for what it does; it never waits for an
+    /// actor.
+    pub(crate) fn edge(&self) -> io::Result<Handle> {
+        if let Some(edge) = self.0.edge.get() {
+            return Ok(edge.handle().clone());
+        }
+        let edge = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        // If another thread was quicker, this one is not needed.
+        if let Err(edge) = self.0.edge.set(edge) {
+            edge.shutdown_background();
+        }
+        Ok(self.0.edge.get().expect("it was set above").handle().clone())
+    }
+
+    /// The folder for the stores of actors.
+    pub(crate) fn stores(&self) -> &Path {
+        &self.0.options.stores
+    }
+
+    /// The time, in nanoseconds since the Unix epoch.
+    pub(crate) fn now(&self) -> u64 {
+        (self.0.options.clock)()
+    }
+
+    /// Random bytes.
+    pub(crate) fn random(&self) -> [u8; 32] {
+        (self.0.options.random)()
+    }
+
+    /// Has an actor call one of its own handlers.
+    pub(crate) fn call_handler(
+        &self,
+        id: ActorId,
+        call: HandlerCall,
+        patience: Duration,
+    ) -> Result<(), SendError> {
+        self.put(id, Delivery::Call(call), patience)
     }
 
     pub(crate) fn deliver(
@@ -333,16 +403,15 @@ impl System {
         let (recorder, chain) = self.recorder(id, &spec, &component)?;
         let shared = Arc::new(Shared::default());
         let mut host = Host::new(spec.grants)?;
-        services::serve(
-            &mut host,
-            &services::Served {
-                system: WeakSystem(Arc::downgrade(&self.0)),
-                id,
-                chain,
-                shared: shared.clone(),
-                patience: spec.patience,
-            },
-        );
+        let served = Served {
+            system: WeakSystem(Arc::downgrade(&self.0)),
+            id,
+            chain,
+            shared: shared.clone(),
+            patience: spec.patience,
+            base_dir: spec.base_dir.clone(),
+        };
+        services::serve(&mut host, &served, &spec.handlers);
         let options = RecordingOptions { limits: spec.limits, durable: spec.durable, clock };
         let recording = Recording::start(&component, host, recorder, &options)?;
         if let Some(failure) = recording.failure().cloned() {

@@ -38,7 +38,7 @@ impl Reason {
     }
 
     /// The decision for this reason.
-    pub(super) fn permission(
+    pub(crate) fn permission(
         self,
         capability: &str,
         subject: impl Into<String>,

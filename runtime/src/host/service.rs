@@ -3,15 +3,15 @@
 //! A service gets values and gives values. It needs no code for the canonical ABI, and what it does is
 //! recorded as everything else.
 
-use theater_record::{Permission, RecordError, Tip, Value};
+use theater_record::{Permission, RecordError, Tip, Type, Value};
 
 use crate::trap::Failure;
 
 /// Answers the functions of one interface.
 pub trait Service: Send {
-    /// Answers a call. A failure ends the component; what a component should be able to deal with is
-    /// an error among the results.
-    fn call(&mut self, call: ServiceCall<'_>) -> Result<Answer, Failure>;
+    /// Answers a call with its results. A failure ends the component; what a component should be able to
+    /// deal with is an error among the results.
+    fn call(&mut self, call: ServiceCall<'_>) -> Result<Vec<Value>, Failure>;
 }
 
 /// A call of a function that a service answers.
@@ -20,6 +20,10 @@ pub struct ServiceCall<'a> {
     pub function: &'a str,
     /// Its arguments.
     pub args: Vec<Value>,
+    /// The types of its results.
+    pub results: &'a [Type],
+    /// What the service decides about capabilities; it is recorded between the call and its return.
+    pub decisions: &'a mut Vec<Permission>,
     pub(crate) tip: &'a mut dyn FnMut() -> Result<Tip, RecordError>,
 }
 
@@ -28,20 +32,5 @@ impl ServiceCall<'_> {
     /// recorder, so that not every call should ask.
     pub fn tip(&mut self) -> Result<Tip, RecordError> {
         (self.tip)()
-    }
-}
-
-/// What a service answers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answer {
-    /// The results.
-    pub results: Vec<Value>,
-    /// What was decided about capabilities on the way.
-    pub decisions: Vec<Permission>,
-}
-
-impl From<Value> for Answer {
-    fn from(result: Value) -> Answer {
-        Answer { results: vec![result], decisions: Vec::new() }
     }
 }

@@ -1,6 +1,7 @@
 //! What a new project is made of. The files are in `templates/` beside the sources, and in `wit/`.
 
 use super::name::ProjectName;
+use crate::interfaces;
 
 /// What a new project is to start from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -26,21 +27,6 @@ macro_rules! template {
     };
 }
 
-/// The files of `wit/`, each under its name.
-macro_rules! interfaces {
-    ($($name:literal)*) => {
-        &[$((concat!($name, ".wit"), include_str!(concat!("../../../wit/", $name, ".wit")))),*]
-    };
-}
-
-/// The package `theater:simple`, which comes with every project.
-const INTERFACES: &[(&str, &str)] = interfaces!(
-    "actor" "environment" "filesystem" "http-client" "http-handlers" "http-server" "http-types"
-    "lifecycle" "lifecycle-handlers" "message-server-client" "message-server-host" "process"
-    "process-handlers" "random" "runtime" "store" "supervisor" "supervisor-handlers" "timing"
-    "types" "worlds"
-);
-
 /// What all templates have in common.
 const SHARED: &[(&str, &str)] = &[
     (".gitignore", template!("gitignore")),
@@ -54,10 +40,10 @@ impl Template {
     pub(super) fn files(self, name: &ProjectName) -> Vec<(String, String)> {
         let own = SHARED.iter().chain(self.own_files());
         let own = own.map(|(path, text)| ((*path).to_owned(), self.fill(text, name)));
-        let interfaces = INTERFACES
+        let shared = interfaces::FILES
             .iter()
             .map(|(file, text)| (format!("wit/deps/theater-simple/{file}"), (*text).to_owned()));
-        own.chain(interfaces).collect()
+        own.chain(shared).collect()
     }
 
     /// What this template is called on the command line.
@@ -183,7 +169,7 @@ mod tests {
     #[test]
     fn every_interface_comes_with_a_project() {
         let embedded: BTreeSet<String> =
-            INTERFACES.iter().map(|(name, _)| (*name).into()).collect();
+            interfaces::FILES.iter().map(|(name, _)| (*name).into()).collect();
         assert_eq!(embedded, names_in("../wit", ".wit"));
     }
 

@@ -2,19 +2,18 @@
 
 use theater_record::Value;
 
-use super::runtime::unknown;
-use super::{Served, done, given};
+use super::{Served, done, given, unknown};
 use crate::actor::lock;
 use crate::actor_id::ActorId;
 use crate::delivery::Sender;
-use crate::host::{Answer, Service, ServiceCall};
+use crate::host::{Service, ServiceCall};
 use crate::trap::Failure;
 
 /// The service for one actor.
 pub(super) struct MessageServer(pub(super) Served);
 
 impl Service for MessageServer {
-    fn call(&mut self, mut call: ServiceCall<'_>) -> Result<Answer, Failure> {
+    fn call(&mut self, mut call: ServiceCall<'_>) -> Result<Vec<Value>, Failure> {
         let mut args = std::mem::take(&mut call.args).into_iter();
         let served = &self.0;
         match (call.function, args.next(), args.next()) {
@@ -24,7 +23,7 @@ impl Service for MessageServer {
                     let system = served.system.get()?;
                     system.deliver(to, from, message, served.patience).map_err(|e| e.to_string())
                 });
-                Ok(done(sent).into())
+                Ok(vec![done(sent)])
             }
             ("request", Some(Value::String(to)), Some(Value::Bytes(message))) => {
                 let from = sender(served, &mut call)?;
@@ -36,20 +35,21 @@ impl Service for MessageServer {
                     let answer = system.ask(to, from, message, served.patience);
                     answer.map(Value::Bytes).map_err(|e| e.to_string())
                 });
-                Ok(given(answered).into())
+                Ok(vec![given(answered)])
             }
             ("list-outstanding-requests", None, None) => {
                 let outstanding = lock(&served.shared.outstanding);
                 let ids = outstanding.keys().map(|id| Value::String(id.clone())).collect();
-                Ok(Value::List(ids).into())
+                Ok(vec![Value::List(ids)])
             }
             ("respond-to-request", Some(Value::String(id)), Some(Value::Bytes(answer))) => {
-                Ok(done(self.respond(&id, Ok(answer))).into())
+                Ok(vec![done(self.respond(&id, Ok(answer)))])
             }
             ("cancel-request", Some(Value::String(id)), None) => {
-                Ok(done(self.respond(&id, Err("the request was cancelled".to_owned()))).into())
+                let cancelled = Err("the request was cancelled".to_owned());
+                Ok(vec![done(self.respond(&id, cancelled))])
             }
-            (function, _, _) => Err(unknown("theater:simple/message-server-host", function)),
+            (function, _, _) => Err(unknown("message-server-host", function)),
         }
     }
 }

@@ -1,24 +1,24 @@
 //! `theater:simple/runtime`: what an actor can say about itself.
 
-use theater_record::{TrapCode, Value};
+use theater_record::Value;
 
-use super::{Served, done};
+use super::{Served, done, unknown};
 use crate::actor::lock;
-use crate::host::{Answer, Service, ServiceCall};
+use crate::host::{Service, ServiceCall};
 use crate::trap::Failure;
 
 /// The service for one actor.
 pub(super) struct Runtime(pub(super) Served);
 
 impl Service for Runtime {
-    fn call(&mut self, call: ServiceCall<'_>) -> Result<Answer, Failure> {
+    fn call(&mut self, call: ServiceCall<'_>) -> Result<Vec<Value>, Failure> {
         let mut args = call.args.into_iter();
         match (call.function, args.next()) {
             ("log", Some(Value::String(text))) => {
                 self.0.system.log(self.0.id, &text);
-                Ok(Answer::default())
+                Ok(Vec::new())
             }
-            ("self", None) => Ok(Value::String(self.0.id.to_string()).into()),
+            ("self", None) => Ok(vec![Value::String(self.0.id.to_string())]),
             ("shutdown", Some(Value::Option(left))) => {
                 let left = left.and_then(|left| match *left {
                     Value::Bytes(left) => Some(left),
@@ -26,15 +26,9 @@ impl Service for Runtime {
                 });
                 // It takes effect once the call is over in which this was asked for.
                 *lock(&self.0.shared.leaves) = Some(left);
-                Ok(done(Ok(())).into())
+                Ok(vec![done(Ok(()))])
             }
-            (function, _) => Err(unknown("theater:simple/runtime", function)),
+            (function, _) => Err(unknown("runtime", function)),
         }
     }
-}
-
-/// The component calls what this version does not have, or by other types.
-pub(super) fn unknown(interface: &str, function: &str) -> Failure {
-    let detail = format!("{interface}#{function} is not offered with these types");
-    Failure { code: TrapCode::HostError, detail }
 }

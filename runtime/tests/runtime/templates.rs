@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use tempfile::TempDir;
 use theater_record::{About, Clock, Options, Outcome, Recorder, Seed, Value, Values};
-use theater_runtime::host::{Answer, Grants, Host, Service, ServiceCall};
+use theater_runtime::host::{Grants, Host, Service, ServiceCall};
 use theater_runtime::{Backend, Component, Engine, Failure, Limits, Recording, RecordingOptions};
 
 /// The projects, one for each template, in a folder that lasts as long as the tests run.
@@ -87,7 +87,7 @@ struct Interface {
 }
 
 impl Service for Interface {
-    fn call(&mut self, call: ServiceCall<'_>) -> Result<Answer, Failure> {
+    fn call(&mut self, call: ServiceCall<'_>) -> Result<Vec<Value>, Failure> {
         let mut calls = self.world.calls.lock().expect("no test panics while it holds this");
         match call.args.first() {
             Some(Value::String(text)) => calls.push(format!("{} {text}", call.function)),
@@ -95,8 +95,8 @@ impl Service for Interface {
         }
         let path = format!("{}.{}", self.name, call.function);
         match self.world.answers.get(&*path) {
-            Some(value) => Ok(value.clone().into()),
-            None if path == "runtime.log" => Ok(Answer::default()),
+            Some(value) => Ok(vec![value.clone()]),
+            None if path == "runtime.log" => Ok(Vec::new()),
             None => panic!("nobody expects {path}"),
         }
     }

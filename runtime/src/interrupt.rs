@@ -1,0 +1,69 @@
+//! Wakes an actor that waits in one of its services, so that it can be killed there too.
+
+use theater_record::TrapCode;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::trap::Failure;
+
+/// Ends whatever one actor waits for.
+#[derive(Debug)]
+pub(crate) struct Interrupt(watch::Sender<bool>);
+
+impl Default for Interrupt {
+    fn default() -> Interrupt {
+        Interrupt(watch::Sender::new(false))
+    }
+}
+
+impl Interrupt {
+    /// Ends the waiting, also all that is still to come.
+    pub(crate) fn raise(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Waits for something that is done at the edge, unless the actor is killed first.
+    pub(crate) fn wait<T>(
+        &self,
+        edge: &Handle,
+        awaited: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
+        let mut raised = self.0.subscribe();
+        edge.block_on(async {
+            tokio::select! {
+                done = awaited => Ok(done),
+                _ = raised.wait_for(|raised| *raised) => Err(killed()),
+            }
+        })
+    }
+}
+
+fn killed() -> Failure {
+    Failure { code: TrapCode::Killed, detail: String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::runtime::Builder;
+
+    use super::{Interrupt, killed};
+
+    #[test]
+    fn who_waits_for_ever_is_woken_and_does_not_wait_again() {
+        let edge = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let interrupt = Arc::new(Interrupt::default());
+        assert_eq!(interrupt.wait(edge.handle(), async { 7 }), Ok(7));
+        let waits = std::thread::spawn({
+            let (interrupt, edge) = (interrupt.clone(), edge.handle().clone());
+            move || interrupt.wait(&edge, pending::<()>())
+        });
+        std::thread::sleep(Duration::from_millis(10));
+        interrupt.raise();
+        assert_eq!(waits.join().unwrap(), Err(killed()));
+        assert_eq!(interrupt.wait(edge.handle(), pending::<()>()), Err(killed()));
+    }
+}
