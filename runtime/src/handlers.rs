@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn all_handlers_are_known_and_get_the_state() {
         let types = ALL.type_table();
-        assert_eq!(ALL.exports.len(), 19);
+        assert_eq!(ALL.exports.len(), 18);
         for handler in &ALL.exports {
             let signature = signature(handler, &types);
             assert!(signature.starts_with("func(option<list<u8>>, tuple<"), "{signature}");
