@@ -7,6 +7,7 @@
 
 mod amount;
 mod bisect;
+mod chain_set;
 mod cli;
 mod comparison;
 mod condition;

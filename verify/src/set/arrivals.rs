@@ -95,14 +95,13 @@ impl<'m> Receiver<'_, 'm> {
         }
         let event = claim.seq;
         let is_cut = event > them.last_seq && !them.is_whole || them.may_have_lost(event);
-        let found = them.sent.binary_search_by_key(&event, |sent| sent.seq);
-        let Ok(position) = found else {
+        let Some((position, link)) = them.sent_by(event) else {
             let what = if is_cut { What::SentBehindEnd { event } } else { What::NotSent { event } };
             return self.report(what, received, None);
         };
         let sent = &them.sent[position];
         let place = Some(sent.place(sender));
-        if sent.link != claim.link {
+        if link != claim.link {
             let what = if is_cut { What::SentBehindEnd { event } } else { What::OtherLink };
             self.report(what, received, place);
         } else if !self.is_for_me(received, sent, sender) {

@@ -116,8 +116,8 @@ impl Pair<'_, '_> {
         let until = next.received(self.index).seq;
         let since = match before.filter(|before| before.member == next.member) {
             Some(before) => before.received(self.index).seq,
-            // Whatever was delivered before this life has gone with the life before.
-            None if life.follows.is_some() => return false,
+            // It may have been delivered to another life, and have gone with that.
+            None if self.lives.len() > 1 => return false,
             None => 0,
         };
         let is_between = |seq: &u64| since < *seq && *seq < until;

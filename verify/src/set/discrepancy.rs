@@ -33,8 +33,8 @@ pub struct Discrepancy {
 pub enum What {
     /// Two files hold the same chain, or two histories of it. Only the first is held against others.
     ChainTwice,
-    /// Two chains say that an actor begins with them, or that they follow the same one.
-    ActorTwice {
+    /// Two chains say that they follow the same life of an actor.
+    Forked {
         /// The actor.
         actor: String,
     },
@@ -92,6 +92,11 @@ pub enum What {
     OtherAnswer,
     /// An answer came, and none was given.
     NoAnswer,
+    /// Two chains hold lives of an actor, and neither says which it follows.
+    Unordered {
+        /// The actor.
+        actor: String,
+    },
     /// The message was not handled before its receiver came to its end.
     Unhandled,
     /// The message was not received as far as the receiver's chain goes, which has no end yet.
@@ -121,7 +126,7 @@ impl What {
     pub fn is_fault(&self) -> bool {
         match self {
             What::ChainTwice
-            | What::ActorTwice { .. }
+            | What::Forked { .. }
             | What::UnknownLife { .. }
             | What::OtherLife
             | What::NoSender
@@ -139,7 +144,8 @@ impl What {
             | What::AnsweredUnreceived
             | What::OtherAnswer
             | What::NoAnswer => true,
-            What::Unhandled
+            What::Unordered { .. }
+            | What::Unhandled
             | What::NotYetReceived
             | What::UnknownReceiver { .. }
             | What::SentBehindEnd { .. }
@@ -153,8 +159,14 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             What::ChainTwice => "this chain is in the set already",
-            What::ActorTwice { actor } => {
-                return write!(f, "another chain holds this life of actor {actor}");
+            What::Forked { actor } => {
+                return write!(f, "another chain follows the same life of actor {actor}");
+            }
+            What::Unordered { actor } => {
+                return write!(
+                    f,
+                    "another chain is of actor {actor} too, and neither says which was first"
+                );
             }
             What::UnknownLife { chain } => {
                 return write!(f, "the life before is in chain {chain}, which is not in the set");
@@ -189,7 +201,7 @@ impl fmt::Display for What {
             What::NoAnswer => "an answer came that was not given",
             What::Unhandled => "the message was not handled before the receiver came to its end",
             What::NotYetReceived => {
-                "the message was not received so far; the receiver's chain is open"
+                "the message was not received so far; the end of the receiver's chain is missing"
             }
             What::UnknownReceiver { actor, messages } => {
                 return write!(f, "{} to actor {actor}, which is not in the set", Went(*messages));

@@ -25,13 +25,15 @@ pub(super) fn hold(index: &Index<'_>, held: &mut Held) {
         let mut first = None;
         let mut followers = HashMap::new();
         for &member in lives {
-            let before = match &index.members[member].follows {
-                None => first.replace(member),
-                Some(Follows::Event { chain, .. }) => followers.insert(*chain, member),
-                Some(Follows::Garbled) => None,
+            let actor = || actor.to_owned();
+            let (before, what) = match &index.members[member].follows {
+                None => (first.replace(member), What::Unordered { actor: actor() }),
+                Some(Follows::Event { chain, .. }) => {
+                    (followers.insert(*chain, member), What::Forked { actor: actor() })
+                }
+                Some(Follows::Garbled) => continue,
             };
             if let Some(before) = before {
-                let what = What::ActorTwice { actor: actor.to_owned() };
                 report(held, what, member, Some(header(before)));
             }
         }

@@ -32,6 +32,8 @@ pub struct Member {
     pub(super) names: Names,
     /// What it has sent, by event.
     pub(super) sent: Vec<Sent>,
+    /// Checkpoints that stand for what was sent right before them, by event.
+    pub(super) stand_ins: Vec<StandIn>,
     /// What it has received, by event.
     pub(super) received: Vec<Received>,
     /// Channels that it has closed itself.
@@ -68,6 +70,16 @@ impl Member {
         self.created
     }
 
+    /// The message that an event has sent, by its position, and the event's hash.
+    pub(super) fn sent_by(&self, event: u64) -> Option<(usize, Hash)> {
+        if let Ok(position) = self.sent.binary_search_by_key(&event, |sent| sent.seq) {
+            return Some((position, self.sent[position].link));
+        }
+        let found = self.stand_ins.binary_search_by_key(&event, |stand_in| stand_in.seq);
+        let stand_in = &self.stand_ins[found.ok()?];
+        Some((stand_in.sent, stand_in.link))
+    }
+
     /// Whether what stands in its file from this event on may have taken the place of something lost.
     pub(super) fn may_have_lost(&self, seq: u64) -> bool {
         self.recovered_at.is_some_and(|at| at <= seq)
@@ -84,7 +96,7 @@ pub(super) enum Handler {
     ChannelClose,
 }
 
-/// A call that sends a message.
+/// A record that sends a message: a call, or the return by which a channel is accepted.
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) seq: u64,
@@ -95,6 +107,15 @@ pub(super) struct Sent {
     pub(super) to: Name,
     pub(super) content: Content,
     pub(super) outcome: Outcome,
+}
+
+/// A checkpoint that stands for what was sent right before it.
+#[derive(Debug)]
+pub(super) struct StandIn {
+    pub(super) seq: u64,
+    pub(super) link: Hash,
+    /// The position among what was sent.
+    pub(super) sent: usize,
 }
 
 /// What came of sending a message, as its sender was told.

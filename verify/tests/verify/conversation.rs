@@ -9,8 +9,7 @@ use theater_record::{
     LifecycleState, Options, Outcome, Permission, Reader, Recorder, Return, Seed, Stored, Tip,
     Type, Value, Values,
 };
-use theater_verify::set::{Held, Member, hold};
-use theater_verify::{Checked, Source, Verdict};
+use theater_verify::{Checked, Source};
 
 const SENDS: &str = "theater:simple/message-server-host@0.1.0";
 const HANDLES: &str = "theater:simple/message-server-client@0.1.0";
@@ -92,29 +91,8 @@ pub(crate) fn id(actor: usize) -> String {
     format!("019aa8f2-6c50-7d3e-9a41-{actor:012x}")
 }
 
-/// Holds chains against each other, each of which is good by itself.
-pub(crate) fn held(chains: &[Chain]) -> Held {
-    let members: Vec<Member> = chains
-        .iter()
-        .map(|chain| {
-            let checked = checked(&chain.bytes);
-            let report = &checked.report;
-            assert!(report.faults.is_empty(), "{:?}", report.faults);
-            let is_whole = report.verdict() == Verdict::Complete;
-            let chain = checked.good_prefix().unwrap_or_else(|report| panic!("{report:?}"));
-            Member::of(&chain, is_whole).unwrap()
-        })
-        .collect();
-    hold(&members)
-}
-
-/// What was found, each with the member it is about.
-pub(crate) fn found(chains: &[Chain]) -> Vec<(usize, String)> {
-    let found = held(chains).discrepancies.into_iter();
-    found.map(|found| (found.at.member, found.what.to_string())).collect()
-}
-
-fn checked(bytes: &[u8]) -> Checked {
+/// A chain that was checked.
+pub(crate) fn checked(bytes: &[u8]) -> Checked {
     let source: Arc<dyn Source> = Arc::new(bytes.to_vec());
     Checked::new(source, &theater_verify::Options::default()).unwrap()
 }

@@ -7,7 +7,10 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use theater_record::{Event, Outcome, Value, Values};
 
-use crate::conversation::{Act, Chain, converse, converse_as, found, held, id, permission};
+use theater_verify::Verdict;
+use theater_verify::set::{Held, Member, hold};
+
+use crate::conversation::{Act, Chain, checked, converse, converse_as, id, permission};
 
 /// An actor that sends two messages to another and then asks it something.
 fn pair() -> Vec<Chain> {
@@ -58,6 +61,28 @@ fn spoil(event: &mut Event) {
     let mut bytes = values.as_bytes().to_vec();
     *bytes.last_mut().unwrap() ^= 1;
     *values = Values::from_encoded(bytes).unwrap();
+}
+
+/// Holds chains against each other, each of which is good by itself.
+fn held(chains: &[Chain]) -> Held {
+    let members: Vec<Member> = chains
+        .iter()
+        .map(|chain| {
+            let checked = checked(&chain.bytes);
+            let report = &checked.report;
+            assert!(report.faults.is_empty(), "{:?}", report.faults);
+            let is_whole = report.verdict() == Verdict::Complete;
+            let chain = checked.good_prefix().unwrap_or_else(|report| panic!("{report:?}"));
+            Member::of(&chain, is_whole).unwrap()
+        })
+        .collect();
+    hold(&members)
+}
+
+/// What was found, each with the member it is about.
+fn found(chains: &[Chain]) -> Vec<(usize, String)> {
+    let found = held(chains).discrepancies.into_iter();
+    found.map(|found| (found.at.member, found.what.to_string())).collect()
 }
 
 #[test]
@@ -232,7 +257,7 @@ fn ends_that_are_cut_off_are_not_held_against_anybody() {
     let cut = other.retold_as(settings(1), false, |events| {
         events.truncate(blocks(events)[0].start);
     });
-    let not_yet = "the message was not received so far; the receiver's chain is open";
+    let not_yet = "the message was not received so far; the end of the receiver's chain is missing";
     finds(&[one, cut], &[(0, not_yet); 3]);
 }
 
@@ -266,7 +291,8 @@ fn lives_of_an_actor() {
         settings.extend(follows.map(|event| ("follows".to_owned(), event)));
         [one.clone(), other.clone(), second.retold_as(settings, true, |_| {})]
     };
-    let again = format!("another chain holds this life of actor {}", id(0));
+    let again =
+        format!("another chain is of actor {} too, and neither says which was first", id(0));
     finds(&life(None), &[(2, &again)]);
     let records = crate::chains::records(&one.bytes);
     let (last, hash) =
