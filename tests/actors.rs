@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use theater_record::{Event, LifecycleState, Stored, record_hash};
 use theater_runtime::{
-    ActorId, Backend, End, Listed, NoAnswer, SendError, Spec, System, SystemOptions,
+    ActorError, ActorId, Backend, End, ErrorKind, Listed, NoAnswer, SendError, Spec, System,
+    SystemOptions,
 };
 use theater_verify::VerifiedChain;
 
@@ -57,6 +58,7 @@ impl Stage {
         let system = System::new(SystemOptions {
             chains: folder.path().join("chains"),
             stores: folder.path().join("stores"),
+            store: None,
             cache: Some(crate::stage::cache()),
             clock: theater_runtime::machine::clock(),
             random: Box::new(|| theater_runtime::machine::random().unwrap()),
@@ -73,7 +75,12 @@ impl Stage {
         let bytes = std::fs::read(component("messenger")).unwrap();
         let mut spec = Spec::new("messenger", bytes);
         change(&mut spec);
-        self.system.spawn(spec).unwrap()
+        self.system.spawn(spec, None).unwrap()
+    }
+
+    fn spawn_below(&self, parent: ActorId) -> ActorId {
+        let bytes = std::fs::read(component("messenger")).unwrap();
+        self.system.spawn(Spec::new("messenger", bytes), Some(parent)).unwrap()
     }
 
     #[track_caller]
@@ -90,7 +97,7 @@ impl Stage {
     #[track_caller]
     fn ends_and_replays(&self, id: ActorId) -> Told {
         self.system.stop(id, SOON).unwrap();
-        let chain = verified(&std::fs::read(self.system.chain_path(id)).unwrap());
+        let chain = verified(&std::fs::read(self.system.chain_path(id).unwrap()).unwrap());
         for backend in [Backend::Cranelift, Backend::Pulley] {
             replay(&chain, &component("messenger"), backend);
         }
@@ -112,6 +119,10 @@ impl Stage {
             assert!(start.elapsed() < SOON, "{id} goes on");
         }
     }
+}
+
+fn failed(kind: ErrorKind, message: &str) -> End {
+    End::Failed(ActorError::new(kind, message))
 }
 
 #[test]
@@ -183,8 +194,9 @@ fn an_actor_that_fails_harms_no_other() {
     let trapped = stage.system.request(traps, b"trap".to_vec(), SOON);
     assert_eq!(trapped, Err(SendError::NoAnswer(NoAnswer::Ended)));
     assert_eq!(stage.ask(other, "count"), "1");
-    assert_eq!(stage.end(fails), End::Error("badly".to_owned()));
-    assert!(matches!(stage.end(traps), End::Trapped(_)));
+    assert_eq!(stage.end(fails), failed(ErrorKind::Returned, "badly"));
+    let End::Failed(error) = stage.end(traps) else { panic!("it has not failed") };
+    assert_eq!(error.kind, ErrorKind::Trapped);
     for id in [fails, traps, other] {
         stage.ends_and_replays(id);
     }
@@ -208,12 +220,12 @@ fn an_actor_that_computes_for_ever_is_killed_and_its_chain_replays() {
 fn a_parent_hears_of_its_children_and_takes_them_along() {
     let stage = Stage::new();
     let parent = stage.spawn();
-    let child = || stage.spawn_as(|spec| spec.parent = Some(parent));
+    let child = || stage.spawn_below(parent);
     let (leaves, fails, stopped, stays) = (child(), child(), child(), child());
     assert_eq!(stage.ask(leaves, "leave a note"), "goodbye");
     assert_eq!(stage.end(leaves), End::Completed(Some(b"a note".to_vec())));
     let _ = stage.system.request(fails, b"fail badly".to_vec(), SOON);
-    assert_eq!(stage.end(fails), End::Error("badly".to_owned()));
+    assert_eq!(stage.end(fails), failed(ErrorKind::Returned, "badly"));
     stage.system.stop(stopped, SOON).unwrap();
     let mut heard = Vec::new();
     while heard.len() < 3 {
@@ -229,8 +241,11 @@ fn a_full_mailbox_makes_senders_wait_and_then_refuses() {
     let stage = Stage::new();
     let busy = stage.spawn_as(|spec| spec.mailbox = 2);
     stage.tell(busy, "spin");
-    let full = (0..10)
-        .find_map(|_| stage.system.send(busy, b"hello".to_vec(), Duration::from_millis(20)).err());
-    assert_eq!(full, Some(SendError::Full(busy)));
+    let patience = Duration::from_millis(20);
+    let hello = || stage.system.send(busy, b"hello".to_vec(), patience).unwrap_err();
+    // What is in the mailbox is not in the chain, so whoever sent it does not know of it yet.
+    let unknown = SendError::NoAnswer(NoAnswer::TimedOut(patience));
+    assert_eq!([hello(), hello()], [unknown.clone(), unknown]);
+    assert_eq!(hello(), SendError::Full(busy));
     stage.system.stop(busy, Duration::ZERO).unwrap();
 }
