@@ -419,11 +419,6 @@ impl Actor {
     pub(crate) fn state(&self) -> Option<Vec<u8>> {
         lock(&self.state).clone()
     }
-
-    /// Gives it a state, when it is brought back.
-    pub(crate) fn set_state(&self, state: Option<Vec<u8>>) {
-        *lock(&self.state) = state;
-    }
 }
 
 impl Hold {

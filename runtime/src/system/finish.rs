@@ -165,8 +165,8 @@ impl System {
             None => {}
         }
         let by = actor.ended_by();
-        actor.has_ended(&end, again);
         self.channels().ended(self, actor.id);
+        actor.has_ended(&end, again);
         self.tell_bonds(actor.id, &end);
         if was_up
             && by != Some(EndedBy::Parent)
