@@ -5,13 +5,16 @@
 
 mod actor;
 mod actor_id;
+pub mod amount;
 mod by_val;
+pub mod chain_view;
 mod cli;
 mod codec;
 pub mod complaint;
 mod component;
 mod delivery;
 mod engine;
+pub mod entry;
 pub mod escape;
 mod excerpt;
 mod handlers;
@@ -29,6 +32,7 @@ pub mod machine;
 mod mailbox;
 pub mod manifest;
 mod membrane;
+pub mod paint;
 mod playback;
 pub mod project;
 mod recording;
