@@ -5,7 +5,6 @@
 //! `open` turns a path into the bytes of a chain. Checking is the business of `theater-verify`,
 //! reading that of `theater-record`.
 
-mod amount;
 mod bisect;
 mod chain_set;
 mod cli;
@@ -15,15 +14,12 @@ mod damage;
 mod diag;
 mod divergence;
 mod doctor;
-mod entry;
 mod exit;
 mod filter;
 mod find;
 mod findings;
 mod fuzzed;
 mod good_if;
-mod json;
-mod line;
 mod locate;
 mod minimise;
 mod open;
@@ -32,7 +28,6 @@ mod packed;
 mod policy;
 pub mod property;
 mod redact;
-mod render;
 mod replay;
 mod set;
 mod side;
@@ -40,10 +35,12 @@ pub mod source;
 mod story;
 mod synthetic;
 mod tally;
-mod tree;
 mod ui;
 mod walk;
 mod whence;
+
+use theater_runtime::amount;
+use theater_runtime::entry::{self, json, line, render, tree};
 
 pub use cli::main_from;
 pub use divergence::{Divergence, DivergenceKind};

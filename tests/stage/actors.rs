@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use theater_record::{Event, LifecycleState, Stored, record_hash};
 use theater_runtime::{
-    ActorId, Backend, End, Listed, Randomness, Source, SpawnError, Spec, Status, System,
+    ActorId, Backend, End, Listed, Randomness, Source, SpawnError, Spec, Status, Store, System,
     SystemOptions,
 };
 use theater_verify::VerifiedChain;
@@ -55,13 +55,14 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Stage {
-        Stage::with(Box::new(|| theater_runtime::machine::random().unwrap()))
+        Stage::below(tempfile::tempdir().unwrap(), Stage::random())
     }
 
     /// A system whose randomness comes from [`Stage::seeds`].
     pub(crate) fn seeded() -> Stage {
         let seeds = Mutex::new(Stage::seeds());
-        Stage::with(Box::new(move || seeds.lock().unwrap().next().unwrap()))
+        let random = Box::new(move || seeds.lock().unwrap().next().unwrap());
+        Stage::below(tempfile::tempdir().unwrap(), random)
     }
 
     /// Some randomness that is the same every time.
@@ -69,14 +70,17 @@ impl Stage {
         (0..1000_u64).map(|number| *blake3::hash(&number.to_le_bytes()).as_bytes())
     }
 
-    fn with(random: Randomness) -> Stage {
-        let folder = tempfile::tempdir().unwrap();
+    fn random() -> Randomness {
+        Box::new(|| theater_runtime::machine::random().unwrap())
+    }
+
+    fn below(folder: tempfile::TempDir, random: Randomness) -> Stage {
         let logged = Arc::new(Mutex::new(Vec::new()));
         let log = logged.clone();
         let system = System::new(SystemOptions {
             chains: folder.path().join("chains"),
             stores: folder.path().join("stores"),
-            store: None,
+            store: Some(Store::open(folder.path().join("store")).unwrap()),
             cache: Some(super::cache()),
             clock: theater_runtime::machine::clock(),
             random,
@@ -88,6 +92,18 @@ impl Stage {
     /// The folder with all chains.
     pub(crate) fn chains(&self) -> PathBuf {
         self.folder.path().join("chains")
+    }
+
+    /// Lets everything rest, as a server does that is stopped, and brings it back in a new system.
+    pub(crate) fn suspended_and_resumed(self) -> Stage {
+        assert_eq!(self.system.suspend(SOON), 0, "nobody is busy");
+        let Stage { system, folder, .. } = self;
+        drop(system);
+        let stage = Stage::below(folder, Stage::random());
+        for resumed in stage.system.resume_all().unwrap() {
+            assert_eq!(resumed.outcome, Ok(Vec::new()), "{}", resumed.name);
+        }
+        stage
     }
 
     pub(crate) fn spawn(&self) -> ActorId {

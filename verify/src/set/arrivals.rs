@@ -160,7 +160,8 @@ impl<'m> Receiver<'_, 'm> {
         let slot = &mut self.arrivals.0[sender][position];
         if let Some(first) = slot {
             let other = Some(first.place(self.index));
-            return self.report(What::Duplicated, received, other);
+            let what = if sent.is_repeated { What::SentAgain } else { What::Duplicated };
+            return self.report(what, received, other);
         }
         *slot = Some(Arrival { member: self.member, received: number });
         self.held.messages += 1;

@@ -113,6 +113,8 @@ pub enum What {
         /// That event of the sender's chain.
         event: u64,
     },
+    /// The message was received before, and its sender had to send it again after a crash.
+    SentAgain,
     /// An answer came that would stand behind the end of the chain of whoever gave it.
     AnsweredBehindEnd,
     /// An answer was given, and whoever asked has an error in its place: it came too late, perhaps.
@@ -149,6 +151,7 @@ impl What {
             | What::NotYetReceived
             | What::UnknownReceiver { .. }
             | What::SentBehindEnd { .. }
+            | What::SentAgain
             | What::AnsweredBehindEnd
             | What::AnswerUnheard => false,
         }
@@ -212,6 +215,7 @@ impl fmt::Display for What {
                     "event {event}, which sent the message, is behind the end of the sender's chain"
                 );
             }
+            What::SentAgain => "the message was received before, and was sent again after a crash",
             What::AnsweredBehindEnd => {
                 "an answer came that is behind the end of the chain of whoever gave it"
             }

@@ -32,7 +32,7 @@ pub struct Member {
     pub(super) names: Names,
     /// What it has sent, by event.
     pub(super) sent: Vec<Sent>,
-    /// Checkpoints that stand for what was sent right before them, by event.
+    /// Records that stand for what was sent right before them, by event.
     pub(super) stand_ins: Vec<StandIn>,
     /// What it has received, by event.
     pub(super) received: Vec<Received>,
@@ -107,9 +107,11 @@ pub(super) struct Sent {
     pub(super) to: Name,
     pub(super) content: Content,
     pub(super) outcome: Outcome,
+    /// Whether a crash came before the call had returned, so that it was made again.
+    pub(super) is_repeated: bool,
 }
 
-/// A checkpoint that stands for what was sent right before it.
+/// A record that stands for what was sent right before it.
 #[derive(Debug)]
 pub(super) struct StandIn {
     pub(super) seq: u64,

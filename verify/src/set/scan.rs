@@ -42,6 +42,8 @@ struct Scan {
     functions: HashMap<u32, (Role, FunctionType)>,
     /// Whether the actor was started already.
     is_started: bool,
+    /// Whether the actor was left to rest, and nothing was done since.
+    is_resting: bool,
     /// Whether the component is at work.
     is_inside: bool,
     /// The record that says who sent what comes next.
@@ -109,6 +111,7 @@ impl Scan {
             types: TypeTable::default(),
             functions: HashMap::new(),
             is_started: false,
+            is_resting: false,
             is_inside: false,
             announced: None,
             handling: None,
@@ -124,7 +127,7 @@ impl Scan {
         match record.kind {
             Kind::Checkpoint => {
                 self.before_checkpoint = Some(before);
-                self.checkpoint(record);
+                self.stand_in(record);
             }
             Kind::Close => {
                 self.member.ends.extend(self.before_checkpoint);
@@ -132,7 +135,13 @@ impl Scan {
             }
             Kind::Recover => {
                 self.member.ends.push(before);
-                self.member.recovered_at.get_or_insert(record.seq);
+                if let Some(position) = self.stand_in(record) {
+                    self.member.sent[position].is_repeated = true;
+                }
+                // Whoever rests has everything on disk.
+                if !self.is_resting {
+                    self.member.recovered_at.get_or_insert(record.seq);
+                }
                 self.is_inside = false;
             }
             kind @ (Kind::ExportCall
@@ -140,6 +149,7 @@ impl Scan {
             | Kind::ImportCall
             | Kind::ImportReturn) => {
                 self.is_inside = kind != Kind::ExportReturn;
+                self.is_resting = false;
                 let function = function_of(&record.frame);
                 if self.concerns(record.kind, function) {
                     let event = record.event()?;
@@ -155,17 +165,19 @@ impl Scan {
         Ok(())
     }
 
-    /// The newest record of a chain may be a checkpoint already when a message is given its place, so a
-    /// checkpoint right behind a record that sends stands for that one.
-    fn checkpoint(&mut self, record: &Record<'_>) {
+    /// The newest record of a chain may be another one already when a message is given its place: a
+    /// checkpoint, or what says that the chain goes on after a crash. Right behind a record that sends, it
+    /// stands for that one. Returns which message that is.
+    fn stand_in(&mut self, record: &Record<'_>) -> Option<usize> {
         let before = record.seq.saturating_sub(1);
-        let behind = match (self.member.sent.last(), self.member.stand_ins.last()) {
+        let sent = match (self.member.sent.last(), self.member.stand_ins.last()) {
             (_, Some(stand_in)) if stand_in.seq == before => stand_in.sent,
             (Some(sent), _) if sent.seq == before => self.member.sent.len() - 1,
-            _ => return,
+            _ => return None,
         };
         let (seq, link) = (record.seq, record.hash());
-        self.member.stand_ins.push(StandIn { seq, link, sent: behind });
+        self.member.stand_ins.push(StandIn { seq, link, sent });
+        Some(sent)
     }
 
     /// Whether a call or a return has to be looked at.
@@ -190,6 +202,7 @@ impl Scan {
             Event::Permission(decision) => self.permission(record, decision),
             Event::Lifecycle(lifecycle) => {
                 self.is_inside = false;
+                self.is_resting = lifecycle.state == LifecycleState::Paused;
                 if lifecycle.state == LifecycleState::Spawned
                     && std::mem::replace(&mut self.is_started, true)
                 {

@@ -101,7 +101,16 @@ impl Scan {
         };
         let (seq, offset, link) = (record.seq, record.offset, record.hash());
         let (handler, outcome) = (Handler::ChannelMessage, Outcome::Delivered);
-        self.member.sent.push(Sent { seq, offset, link, handler, to, content, outcome });
+        self.member.sent.push(Sent {
+            seq,
+            offset,
+            link,
+            handler,
+            to,
+            content,
+            outcome,
+            is_repeated: false,
+        });
         Ok(())
     }
 
@@ -124,7 +133,8 @@ impl Scan {
                 let content = self.content(args.get(1))?;
                 let link = record.hash();
                 let (seq, offset, outcome) = (record.seq, record.offset, Outcome::Untold);
-                let sent = Sent { seq, offset, link, handler, to, content, outcome };
+                let sent =
+                    Sent { seq, offset, link, handler, to, content, outcome, is_repeated: false };
                 self.member.sent.push(sent);
                 Pending::Sent(self.member.sent.len() - 1)
             }
