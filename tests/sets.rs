@@ -136,19 +136,17 @@ fn blocks(events: &[Event]) -> Vec<std::ops::Range<usize>> {
     starts.iter().map(block).collect()
 }
 
-/// The call that handles a message.
-fn call_of(events: &mut [Event], block: &std::ops::Range<usize>) -> &mut Values {
-    let call = events[block.clone()].iter_mut().find_map(|event| match event {
-        Event::ExportCall(call) => Some(&mut call.args),
+/// Changes the last byte of the message with this number.
+fn spoil(events: &mut [Event], message: usize) {
+    let block = blocks(events)[message].clone();
+    let call = events[block].iter_mut().find_map(|event| match event {
+        Event::ExportCall(call) => Some(call),
         _ => None,
     });
-    call.unwrap()
-}
-
-fn spoil(values: &mut Values) {
-    let mut bytes = values.as_bytes().to_vec();
+    let args = &mut call.unwrap().args;
+    let mut bytes = args.as_bytes().to_vec();
     *bytes.last_mut().unwrap() ^= 1;
-    *values = Values::from_encoded(bytes).unwrap();
+    *args = Values::from_encoded(bytes).unwrap();
 }
 
 #[test]
@@ -231,24 +229,10 @@ fn what_stands_out_of_line_is_compared_and_what_was_removed_is_not() {
 
 #[test]
 fn bytes_that_were_forged_are_found() {
-    let forged = [("other-bytes", true)];
-    for message in [0, 2, 3] {
-        Talk::lie(
-            |events| {
-                let block = blocks(events)[message].clone();
-                spoil(call_of(events, &block));
-            },
-            &forged,
-        );
+    // The second one, a long one, stands out of line: what takes its place is nowhere.
+    for message in 0..4 {
+        Talk::lie(|events| spoil(events, message), &[("other-bytes", true)]);
     }
-    // The long one stands out of line: what takes its place is nowhere.
-    Talk::lie(
-        |events| {
-            let block = blocks(events)[1].clone();
-            spoil(call_of(events, &block));
-        },
-        &forged,
-    );
 }
 
 #[test]

@@ -26,11 +26,14 @@ pub(crate) struct Players {
     /// Whether there is one, and it takes the place of another build.
     is_other_build: bool,
     cache: Option<PathBuf>,
-    compiled: Mutex<HashMap<Key, Arc<Mutex<Option<Arc<Compiled>>>>>>,
+    compiled: Mutex<HashMap<Key, Slot>>,
 }
 
 /// What it depends on how a component is compiled.
 type Key = (Hash, Vec<(String, String)>);
+
+/// A place for a component that somebody may be compiling.
+type Slot = Arc<Mutex<Option<Arc<Compiled>>>>;
 
 /// A component that can be run.
 pub(crate) struct Compiled {

@@ -132,7 +132,12 @@ impl<'m> Receiver<'_, 'm> {
             self.report(What::OtherAddressee { to: to.to_owned() }, received, place);
             return false;
         }
-        let Some(handled) = &received.handled else { return true };
+        let Some(handled) = &received.handled else {
+            if received.is_skipped && me.handles.contains(&sent.handler) {
+                self.report(What::Skipped, received, place);
+            }
+            return true;
+        };
         if handled.handler != sent.handler {
             self.report(What::OtherFunction, received, place);
             return true;

@@ -121,7 +121,7 @@ impl Pair<'_, '_> {
             None => 0,
         };
         let is_between = |seq: &u64| since < *seq && *seq < until;
-        !life.may_have_lost(until) && !life.restarts.iter().any(is_between)
+        !life.breaks.iter().any(is_between)
     }
 
     /// Whether the receiver has closed the channel of a message, and so may not be told of it.

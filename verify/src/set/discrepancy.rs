@@ -80,6 +80,8 @@ pub enum What {
     },
     /// The bytes received are not the ones sent.
     OtherBytes,
+    /// The message came in, and was not given to the component, which takes such messages.
+    Skipped,
     /// The message was received before.
     Duplicated,
     /// The message was received after one that the same actor sent later.
@@ -140,6 +142,7 @@ impl What {
             | What::OtherFunction
             | What::OtherAddressee { .. }
             | What::OtherBytes
+            | What::Skipped
             | What::Duplicated
             | What::Reordered
             | What::Dropped
@@ -157,6 +160,9 @@ impl What {
         }
     }
 }
+
+/// What a chain without its end is.
+const LEFT: &str = "what there is of the other chain, which was cut off, or goes on after a crash";
 
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -196,6 +202,7 @@ impl fmt::Display for What {
             What::OtherFunction => "the message was sent in another way than it was received",
             What::OtherAddressee { to } => return write!(f, "the message was sent to {to}"),
             What::OtherBytes => "the message is not the one that was sent",
+            What::Skipped => "the message came in, but the call that handles it is not there",
             What::Duplicated => "the message was received before",
             What::Reordered => "the message was received after one that was sent later",
             What::Dropped => "the message was not received, but one that was sent later was",
@@ -210,14 +217,11 @@ impl fmt::Display for What {
                 return write!(f, "{} to actor {actor}, which is not in the set", Went(*messages));
             }
             What::SentBehindEnd { event } => {
-                return write!(
-                    f,
-                    "event {event}, which sent the message, is behind the end of the sender's chain"
-                );
+                return write!(f, "event {event}, which sent the message, is not in {LEFT}");
             }
             What::SentAgain => "the message was received before, and was sent again after a crash",
             What::AnsweredBehindEnd => {
-                "an answer came that is behind the end of the chain of whoever gave it"
+                return write!(f, "an answer came that is not in {LEFT}");
             }
             What::AnswerUnheard => "an answer was given, and whoever asked has an error instead",
         })

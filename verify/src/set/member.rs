@@ -27,9 +27,11 @@ pub struct Member {
     pub(super) ends: Vec<(u64, Hash)>,
     /// The first event that a recovery may have put in the place of one that was lost.
     pub(super) recovered_at: Option<u64>,
-    /// Where the actor was started again.
-    pub(super) restarts: Vec<u64>,
+    /// Where the actor ended, rested or began again, and may have lost what waited for it.
+    pub(super) breaks: Vec<u64>,
     pub(super) names: Names,
+    /// What the component is known to handle.
+    pub(super) handles: Vec<Handler>,
     /// What it has sent, by event.
     pub(super) sent: Vec<Sent>,
     /// Records that stand for what was sent right before them, by event.
@@ -141,6 +143,8 @@ pub(super) struct Received {
     pub(super) seq: u64,
     pub(super) offset: u64,
     pub(super) sender: Sender,
+    /// Whether the chain goes on with something else than handling it.
+    pub(super) is_skipped: bool,
     /// What it was given to, and what it was; nothing if the component has no such handler.
     pub(super) handled: Option<Handled>,
 }

@@ -98,8 +98,9 @@ impl Scan {
             last_seq: chain.head().seq,
             ends: Vec::new(),
             recovered_at: None,
-            restarts: Vec::new(),
+            breaks: Vec::new(),
             names: Names::default(),
+            handles: Vec::new(),
             sent: Vec::new(),
             stand_ins: Vec::new(),
             received: Vec::new(),
@@ -130,6 +131,7 @@ impl Scan {
                 self.stand_in(record);
             }
             Kind::Close => {
+                self.skip();
                 self.member.ends.extend(self.before_checkpoint);
                 self.member.ends.push(before);
             }
@@ -142,7 +144,9 @@ impl Scan {
                 if !self.is_resting {
                     self.member.recovered_at.get_or_insert(record.seq);
                 }
-                self.is_inside = false;
+                self.member.breaks.push(record.seq);
+                // The crash came before what was announced could be handled.
+                self.announced = None;
             }
             kind @ (Kind::ExportCall
             | Kind::ExportReturn
@@ -184,11 +188,17 @@ impl Scan {
     fn concerns(&mut self, kind: Kind, function: Option<u32>) -> bool {
         let known = function.is_some_and(|function| self.functions.contains_key(&function));
         if !known && kind == Kind::ExportCall {
-            // What was announced has no handler.
-            self.announced = None;
+            self.skip();
             self.handling = None;
         }
         known
+    }
+
+    /// Something else happens than the handling of what was announced.
+    fn skip(&mut self) {
+        if let Some(index) = self.announced.take() {
+            self.member.received[index].is_skipped = true;
+        }
     }
 
     fn other(&mut self, record: &Record<'_>, event: Event) {
@@ -196,18 +206,23 @@ impl Scan {
             Event::Type(def) => drop(self.types.add(def)),
             Event::Function(function) => {
                 if let Some(role) = role(&function) {
+                    if let Role::Handles(handler) = role {
+                        self.member.handles.push(handler);
+                    }
                     self.functions.insert(function.id.0, (role, function));
                 }
             }
             Event::Permission(decision) => self.permission(record, decision),
             Event::Lifecycle(lifecycle) => {
                 self.is_inside = false;
+                self.skip();
                 self.is_resting = lifecycle.state == LifecycleState::Paused;
-                if lifecycle.state == LifecycleState::Spawned
-                    && std::mem::replace(&mut self.is_started, true)
-                {
+                if lifecycle.state == LifecycleState::Spawned {
                     self.requests.clear();
-                    self.member.restarts.push(record.seq);
+                }
+                // It begins to live once, before anything can be sent to it.
+                if std::mem::replace(&mut self.is_started, true) {
+                    self.member.breaks.push(record.seq);
                 }
             }
             _ => {}
@@ -220,10 +235,17 @@ impl Scan {
         if !is_message || self.is_inside {
             return;
         }
+        self.skip();
         let sender = self.sender(decision.subject);
+        self.announced = Some(self.receive(record, sender));
+    }
+
+    /// A message comes in. Returns its position among those that did.
+    fn receive(&mut self, record: &Record<'_>, sender: Sender) -> usize {
         let (seq, offset) = (record.seq, record.offset);
-        self.announced = Some(self.member.received.len());
-        self.member.received.push(Received { seq, offset, sender, handled: None });
+        let received = Received { seq, offset, sender, is_skipped: false, handled: None };
+        self.member.received.push(received);
+        self.member.received.len() - 1
     }
 
     fn sender(&mut self, subject: String) -> Sender {

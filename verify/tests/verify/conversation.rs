@@ -291,7 +291,8 @@ pub(crate) fn permission(subject: &str) -> Event {
 
 fn recorder(number: usize, about: About) -> (Recorder, Arc<Mutex<Vec<u8>>>) {
     let log = Arc::new(Mutex::new(Vec::new()));
-    let policy = CheckpointPolicy { interval_ns: None, ..CheckpointPolicy::default() };
+    // Some calls have a checkpoint right behind them, which is what the receiver is told of then.
+    let policy = CheckpointPolicy { records_max: 7, bytes_max: 1 << 20, interval_ns: None };
     let options = Options { policy, ..Options::default() };
     let seed = Seed::new(*blake3::hash(&number.to_le_bytes()).as_bytes());
     let recorder = Recorder::create(log.clone(), about, options, seed, Arc::new(|| 1_000));

@@ -4,7 +4,7 @@ use theater_record::{Call, Event, Outcome as Ended, ReadError, Record, Return, V
 
 use super::role::Role;
 use super::{Pending, Scan};
-use crate::set::member::{Answer, Handled, Handler, Outcome, Received, Sender, Sent};
+use crate::set::member::{Answer, Handled, Handler, Outcome, Sender, Sent};
 use crate::set::payloads::Content;
 
 impl Scan {
@@ -41,10 +41,7 @@ impl Scan {
             Some(index) => index,
             // What was not said to come from anybody.
             None if self.member.actor.is_some() && handler != Handler::ChannelClose => {
-                let (seq, offset) = (record.seq, record.offset);
-                let sender = Sender::Nobody;
-                self.member.received.push(Received { seq, offset, sender, handled: None });
-                self.member.received.len() - 1
+                self.receive(record, Sender::Nobody)
             }
             None => return Ok(()),
         };
