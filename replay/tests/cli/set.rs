@@ -57,13 +57,13 @@ fn chains_that_fit_together() {
         &scene(&pair()),
         "",
         &expect![[r#"
-        complete  chains  2 chains, 34 events, 3.48 kB
-          checked      every link, record, blob, tree and segment digest of every chain; 3 messages and 1 answer on both sides
-          not shown    a message from outside, which nobody else has recorded
-                       unsigned: nothing shows who wrote these chains
-                       a rewrite of all chains together cannot be excluded without --key
-        --- exit 0
-    "#]],
+            complete  chains  2 chains, 38 events, 4.13 kB
+              checked      every link, record, blob, tree and segment digest of every chain; 3 messages and 1 answer on both sides
+              not shown    a message from outside, which nobody else has recorded
+                           unsigned: nothing shows who wrote these chains
+                           a rewrite of all chains together cannot be excluded without --key
+            --- exit 0
+        "#]],
     );
 }
 
@@ -73,96 +73,96 @@ fn chains_that_contradict_each_other() {
         &scene(&lied()),
         "",
         &expect![[r#"
-        contradicted  chains  2 chains, 34 events, 3.48 kB
-          checked      every link, record, blob, tree and segment digest of every chain; 3 messages and 1 answer on both sides
-          not shown    a message from outside, which nobody else has recorded
-                       unsigned: nothing shows who wrote these chains
-                       a rewrite of all chains together cannot be excluded without --key
-          fault        1.chain.cbor event 10 at byte 1213: the message is not the one that was sent; see 0.chain.cbor event 8 at byte 833
-          fault        1.chain.cbor event 10 at byte 1213: the message was received after one that was sent later; see 0.chain.cbor event 10 at byte 975
-          try          theater-replay show chains/1.chain.cbor --from 7 --to 13
-        --- exit 1
-    "#]],
+            contradicted  chains  2 chains, 38 events, 4.13 kB
+              checked      every link, record, blob, tree and segment digest of every chain; 3 messages and 1 answer on both sides
+              not shown    a message from outside, which nobody else has recorded
+                           unsigned: nothing shows who wrote these chains
+                           a rewrite of all chains together cannot be excluded without --key
+              fault        1.chain.cbor event 11 at byte 1373: the message is not the one that was sent; see 0.chain.cbor event 9 at byte 993
+              fault        1.chain.cbor event 11 at byte 1373: the message was received after one that was sent later; see 0.chain.cbor event 11 at byte 1135
+              try          theater-replay show chains/1.chain.cbor --from 8 --to 14
+            --- exit 1
+        "#]],
     );
     check(
         &scene(&lied()),
         "--threads 1 --json",
         &expect![[r#"
-        {
-          "schema": "theater-replay/verify-set/1",
-          "set": "chains",
-          "verdict": "contradicted",
-          "chains": [
             {
-              "chain": "0.chain.cbor",
-              "verdict": "complete",
-              "id": "860df8e393e4a5ad3702edb09175728e",
-              "actor": "019aa8f2-6c50-7d3e-9a41-000000000000",
-              "faults": [],
-              "more_faults": false,
-              "unmet": [],
-              "events": 17,
-              "bytes": 1579,
-              "closed": true,
-              "head": {
-                "seq": 16,
-                "hash": "b60d7243d08df2a48b60908210f1642a9474cd3c85f8fc3aa4b4750032c2ac58",
-                "end": 1579
-              }
-            },
-            {
-              "chain": "1.chain.cbor",
-              "verdict": "complete",
-              "id": "5d5dc5393ab644413cfd3ef0ff32aba3",
-              "actor": "019aa8f2-6c50-7d3e-9a41-000000000001",
-              "faults": [],
-              "more_faults": false,
-              "unmet": [],
-              "events": 17,
-              "bytes": 1903,
-              "closed": true,
-              "head": {
-                "seq": 16,
-                "hash": "6ce6720026b314a4bfa7e86bba2c92809c71a022688d11d5d5ea21b5c3953de3",
-                "end": 1903
-              }
+              "schema": "theater-replay/verify-set/1",
+              "set": "chains",
+              "verdict": "contradicted",
+              "chains": [
+                {
+                  "chain": "0.chain.cbor",
+                  "verdict": "complete",
+                  "id": "860df8e393e4a5ad3702edb09175728e",
+                  "actor": "019aa8f2-6c50-7d3e-9a41-000000000000",
+                  "faults": [],
+                  "more_faults": false,
+                  "unmet": [],
+                  "events": 19,
+                  "bytes": 1905,
+                  "closed": true,
+                  "head": {
+                    "seq": 18,
+                    "hash": "385ada0ee228abaa195d16f040ea93f9951e66c07eb2983ed9acde8607d8881b",
+                    "end": 1905
+                  }
+                },
+                {
+                  "chain": "1.chain.cbor",
+                  "verdict": "complete",
+                  "id": "5d5dc5393ab644413cfd3ef0ff32aba3",
+                  "actor": "019aa8f2-6c50-7d3e-9a41-000000000001",
+                  "faults": [],
+                  "more_faults": false,
+                  "unmet": [],
+                  "events": 19,
+                  "bytes": 2229,
+                  "closed": true,
+                  "head": {
+                    "seq": 18,
+                    "hash": "f86a83c55e45ec4b9fe5b4a4a4e19eb0a227fab32b474fd4720ac342d4442563",
+                    "end": 2229
+                  }
+                }
+              ],
+              "messages": 3,
+              "answers": 1,
+              "outside": 1,
+              "not_compared": 0,
+              "discrepancies": [
+                {
+                  "discrepancy": "other-bytes",
+                  "fault": true,
+                  "text": "the message is not the one that was sent",
+                  "chain": "1.chain.cbor",
+                  "event": 11,
+                  "offset": 1373,
+                  "other": {
+                    "chain": "0.chain.cbor",
+                    "event": 9,
+                    "offset": 993
+                  }
+                },
+                {
+                  "discrepancy": "reordered",
+                  "fault": true,
+                  "text": "the message was received after one that was sent later",
+                  "chain": "1.chain.cbor",
+                  "event": 11,
+                  "offset": 1373,
+                  "other": {
+                    "chain": "0.chain.cbor",
+                    "event": 11,
+                    "offset": 1135
+                  }
+                }
+              ]
             }
-          ],
-          "messages": 3,
-          "answers": 1,
-          "outside": 1,
-          "not_compared": 0,
-          "discrepancies": [
-            {
-              "discrepancy": "other-bytes",
-              "fault": true,
-              "text": "the message is not the one that was sent",
-              "chain": "1.chain.cbor",
-              "event": 10,
-              "offset": 1213,
-              "other": {
-                "chain": "0.chain.cbor",
-                "event": 8,
-                "offset": 833
-              }
-            },
-            {
-              "discrepancy": "reordered",
-              "fault": true,
-              "text": "the message was received after one that was sent later",
-              "chain": "1.chain.cbor",
-              "event": 10,
-              "offset": 1213,
-              "other": {
-                "chain": "0.chain.cbor",
-                "event": 10,
-                "offset": 975
-              }
-            }
-          ]
-        }
-        --- exit 1
-    "#]],
+            --- exit 1
+        "#]],
     );
 }
 
@@ -175,47 +175,47 @@ fn chains_that_are_missing_damaged_or_open() {
         &scene(&chains),
         "",
         &expect![[r#"
-        open  chains  2 chains, 33 events, 3.46 kB
-          checked      every link, record, blob, tree and segment digest of every chain; 3 messages and 1 answer on both sides
-          not shown    a message from outside, which nobody else has recorded
-                       unsigned: nothing shows who wrote these chains
-                       a rewrite of all chains together cannot be excluded without --key
-          open         0.chain.cbor: the last 76 bytes, from byte 1483, are no complete record
-        --- exit 3
-    "#]],
+            open  chains  2 chains, 37 events, 4.11 kB
+              checked      every link, record, blob, tree and segment digest of every chain; 3 messages and 1 answer on both sides
+              not shown    a message from outside, which nobody else has recorded
+                           unsigned: nothing shows who wrote these chains
+                           a rewrite of all chains together cannot be excluded without --key
+              open         0.chain.cbor: the last 76 bytes, from byte 1809, are no complete record
+            --- exit 3
+        "#]],
     );
     check(
         &scene(&chains[..1]),
         "",
         &expect![[r#"
-        open  chains  1 chain, 16 events, 1.56 kB
-          checked      every link, record, blob, tree and segment digest of every chain; 0 messages and 0 answers on both sides
-          not shown    a message from outside, which nobody else has recorded
-                       unsigned: nothing shows who wrote these chains
-                       a rewrite of all chains together cannot be excluded without --key
-          open         0.chain.cbor: the last 76 bytes, from byte 1483, are no complete record
-          note         0.chain.cbor event 8 at byte 833: 3 messages, this one first, went to actor 019aa8f2-6c50-7d3e-9a41-000000000001, which is not in the set
-        --- exit 3
-    "#]],
+            open  chains  1 chain, 18 events, 1.89 kB
+              checked      every link, record, blob, tree and segment digest of every chain; 0 messages and 0 answers on both sides
+              not shown    a message from outside, which nobody else has recorded
+                           unsigned: nothing shows who wrote these chains
+                           a rewrite of all chains together cannot be excluded without --key
+              open         0.chain.cbor: the last 76 bytes, from byte 1809, are no complete record
+              note         0.chain.cbor event 9 at byte 993: 3 messages, this one first, went to actor 019aa8f2-6c50-7d3e-9a41-000000000001, which is not in the set
+            --- exit 3
+        "#]],
     );
     chains[1].bytes[700] ^= 1;
     check(
         &scene(&chains),
         "",
         &expect![[r#"
-        damaged  chains  2 chains, 32 events, 3.46 kB
-          checked      every link, record, blob, tree and segment digest of every chain; 0 messages and 0 answers on both sides
-          not shown    a message from outside, which nobody else has recorded
-                       unsigned: nothing shows who wrote these chains
-                       a rewrite of all chains together cannot be excluded without --key
-          open         0.chain.cbor: the last 76 bytes, from byte 1483, are no complete record
-          damaged      1.chain.cbor: event 5: bit 0 of byte 700 was flipped: 0x83 should be 0x82
-          note         0.chain.cbor event 8 at byte 833: the message was not received so far; the end of the receiver's chain is missing
-          note         0.chain.cbor event 10 at byte 975: the message was not received so far; the end of the receiver's chain is missing
-          note         0.chain.cbor event 12 at byte 1117: the message was not received so far; the end of the receiver's chain is missing
-          try          theater-replay verify chains/1.chain.cbor
-        --- exit 1
-    "#]],
+            damaged  chains  2 chains, 36 events, 4.11 kB
+              checked      every link, record, blob, tree and segment digest of every chain; 0 messages and 0 answers on both sides
+              not shown    a message from outside, which nobody else has recorded
+                           unsigned: nothing shows who wrote these chains
+                           a rewrite of all chains together cannot be excluded without --key
+              open         0.chain.cbor: the last 76 bytes, from byte 1809, are no complete record
+              damaged      1.chain.cbor: event 5: bit 0 of byte 700 was flipped: 0x83 should be 0x82
+              note         0.chain.cbor event 9 at byte 993: the message was not received so far; the end of the receiver's chain is missing
+              note         0.chain.cbor event 11 at byte 1135: the message was not received so far; the end of the receiver's chain is missing
+              note         0.chain.cbor event 13 at byte 1277: the message was not received so far; the end of the receiver's chain is missing
+              try          theater-replay verify chains/1.chain.cbor
+            --- exit 1
+        "#]],
     );
     let scene = scene(&chains[..1]);
     scene.write("chains/2.chain.cbor", b"not a chain");
@@ -223,18 +223,18 @@ fn chains_that_are_missing_damaged_or_open() {
         &scene,
         "",
         &expect![[r#"
-        open  chains  2 chains, 16 events, 1.56 kB
-          checked      every link, record, blob, tree and segment digest of every chain; 0 messages and 0 answers on both sides
-          not shown    a message from outside, which nobody else has recorded
-                       unsigned: nothing shows who wrote these chains
-                       a rewrite of all chains together cannot be excluded without --key
-          open         0.chain.cbor: the last 76 bytes, from byte 1483, are no complete record
-          note         0.chain.cbor event 8 at byte 833: 3 messages, this one first, went to actor 019aa8f2-6c50-7d3e-9a41-000000000001, which is not in the set
-        --- messages
-        error: cannot check chains/2.chain.cbor: not a chain: neither the magic nor any record was found
-          try: take it out of the folder, or copy it there again
-        --- exit 2
-    "#]],
+            open  chains  2 chains, 18 events, 1.89 kB
+              checked      every link, record, blob, tree and segment digest of every chain; 0 messages and 0 answers on both sides
+              not shown    a message from outside, which nobody else has recorded
+                           unsigned: nothing shows who wrote these chains
+                           a rewrite of all chains together cannot be excluded without --key
+              open         0.chain.cbor: the last 76 bytes, from byte 1809, are no complete record
+              note         0.chain.cbor event 9 at byte 993: 3 messages, this one first, went to actor 019aa8f2-6c50-7d3e-9a41-000000000001, which is not in the set
+            --- messages
+            error: cannot check chains/2.chain.cbor: not a chain: neither the magic nor any record was found
+              try: take it out of the folder, or copy it there again
+            --- exit 2
+        "#]],
     );
 }
 
@@ -258,13 +258,13 @@ fn packed_chains_and_other_files() {
         &scene,
         "",
         &expect![[r#"
-        complete  chains  2 chains, 34 events, 3.48 kB
-          checked      every link, record, blob, tree and segment digest of every chain; 3 messages and 1 answer on both sides
-          not shown    a message from outside, which nobody else has recorded
-                       unsigned: nothing shows who wrote these chains
-                       a rewrite of all chains together cannot be excluded without --key
-        --- exit 0
-    "#]],
+            complete  chains  2 chains, 38 events, 4.13 kB
+              checked      every link, record, blob, tree and segment digest of every chain; 3 messages and 1 answer on both sides
+              not shown    a message from outside, which nobody else has recorded
+                           unsigned: nothing shows who wrote these chains
+                           a rewrite of all chains together cannot be excluded without --key
+            --- exit 0
+        "#]],
     );
 }
 
@@ -286,10 +286,11 @@ fn a_folder_without_chains() {
         &scene,
         "",
         &expect![[r#"
-        --- messages
-        error: cannot read the folder chains: No such file or directory (os error 2)
-        --- exit 2
-    "#]],
+            --- messages
+            error: cannot read the folder chains: No such file or directory (os error 2)
+              try: check the spelling, or look with ls
+            --- exit 2
+        "#]],
     );
 }
 
@@ -304,13 +305,13 @@ fn two_thousand_chains() {
         &scene(&chains),
         "",
         &expect![[r#"
-        complete  chains  2,000 chains, 25,800 events, 2.82 MB
-          checked      every link, record, blob, tree and segment digest of every chain; 1,900 messages and 0 answers on both sides
-          not shown    100 messages from outside, which nobody else has recorded
-                       unsigned: nothing shows who wrote these chains
-                       a rewrite of all chains together cannot be excluded without --key
-        --- exit 0
-    "#]],
+            complete  chains  2,000 chains, 28,400 events, 3.25 MB
+              checked      every link, record, blob, tree and segment digest of every chain; 1,900 messages and 0 answers on both sides
+              not shown    100 messages from outside, which nobody else has recorded
+                           unsigned: nothing shows who wrote these chains
+                           a rewrite of all chains together cannot be excluded without --key
+            --- exit 0
+        "#]],
     );
 }
 
@@ -337,23 +338,20 @@ fn every_chain_of_a_set_is_replayed() {
           mutant-base  a.cbor: the same, 31 events
           mutant-base  b.cbor: the same, 46 events
           messages     0 messages and 0 answers on both sides
-          fault        b.cbor event 0 at byte 12: this chain is in the set already; see a.cbor event 0 at byte 12
-        --- exit 1
+        --- exit 0
     "#]]);
     stage.check("run --set chains --backend pulley --component mutant-base.wasm", &expect![[r#"
         same  chains  2 of 2 chains did what was recorded
           mutant-base  a.cbor: the same, 31 events
           mutant-base  b.cbor: the same, 46 events
           messages     0 messages and 0 answers on both sides
-          fault        b.cbor event 0 at byte 12: this chain is in the set already; see a.cbor event 0 at byte 12
-        --- exit 1
+        --- exit 0
     "#]]);
     stage.check("run --set chains --component mutant-changed-argument.wasm", &expect![[r#"
         diverged  chains  1 of 2 chains did what was recorded
           mutant-base  a.cbor: the same, 31 events
           mutant-base  b.cbor: diverged at event 39: the component passes other arguments
           messages     0 messages and 0 answers on both sides
-          fault        b.cbor event 0 at byte 12: this chain is in the set already; see a.cbor event 0 at byte 12
           first        b.cbor at event 39: the component passes other arguments
           in wasi:io/streams@0.2.12#[method]output-stream.blocking-write-and-flush
           args[1], from byte 7:
@@ -371,10 +369,7 @@ fn every_chain_of_a_set_is_replayed() {
           mutant-base  a.cbor: could not be replayed
           mutant-base  b.cbor: could not be replayed
           messages     0 messages and 0 answers on both sides
-          fault        b.cbor event 0 at byte 12: this chain is in the set already; see a.cbor event 0 at byte 12
         --- messages
-        error: the component HASH is neither in the chain nor in the store
-          try: name its file: theater-replay run --set chains --component FILE
         error: the component HASH is neither in the chain nor in the store
           try: name its file: theater-replay run --set chains --component FILE
         --- exit 2
@@ -392,9 +387,7 @@ fn components_of_a_set() {
           mutant-base  b.cbor: the same, 46 events
           hello  c.cbor: the same, 30 events
           messages     0 messages and 0 answers on both sides
-          fault        b.cbor event 0 at byte 12: this chain is in the set already; see a.cbor event 0 at byte 12
-          fault        c.cbor event 0 at byte 12: this chain is in the set already; see a.cbor event 0 at byte 12
-        --- exit 1
+        --- exit 0
     "#]]);
     stage.check("run --set chains --component mutant-changed-argument.wasm", &expect![[r#"
         --- messages
@@ -423,15 +416,13 @@ fn chains_of_a_set_that_are_open_are_replayed_if_that_is_wanted() {
           mutant-base  a.cbor: not replayed, because its chain is open
           mutant-base  b.cbor: the same, 46 events
           messages     0 messages and 0 answers on both sides
-          fault        b.cbor event 0 at byte 12: this chain is in the set already; see a.cbor event 0 at byte 12
-        --- exit 1
+        --- exit 3
     "#]]);
     stage.check("run --set chains --prefix --component mutant-base.wasm", &expect![[r#"
         same  chains  2 of 2 chains did what was recorded
           mutant-base  a.cbor: the same, 30 events
           mutant-base  b.cbor: the same, 46 events
           messages     0 messages and 0 answers on both sides
-          fault        b.cbor event 0 at byte 12: this chain is in the set already; see a.cbor event 0 at byte 12
-        --- exit 1
+        --- exit 0
     "#]]);
 }

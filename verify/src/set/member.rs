@@ -199,6 +199,8 @@ pub(super) struct Handled {
 pub(super) enum Answer {
     /// Nothing, or an error.
     Nothing,
+    /// That there will be none.
+    Refused,
     /// Bytes.
     Given(Content),
     /// Whether the channel is accepted.

@@ -10,8 +10,8 @@ use theater_record::{
     Record, TypeTable,
 };
 
-use super::member::{Claim, Follows, Member, Names, Received, Sender, StandIn, event_in};
-use super::payloads::{Content, Payloads};
+use super::member::{Answer, Claim, Follows, Member, Names, Received, Sender, StandIn, event_in};
+use super::payloads::Payloads;
 use crate::verified::VerifiedChain;
 use role::{Role, function_of, role};
 
@@ -29,7 +29,7 @@ enum Pending {
     /// A message among those sent.
     Sent(usize),
     /// An answer to the request with this id.
-    Response(Option<String>, Content),
+    Response(Option<String>, Answer),
     /// A child.
     Spawn,
 }

@@ -177,7 +177,8 @@ impl Cast {
     }
 
     fn ask(&mut self, who: usize, to: usize, bytes: &[u8]) {
-        let their_id = id(self.players[to].number);
+        // Capitals in an id make no difference.
+        let their_id = id(self.players[to].number).to_uppercase();
         let player = &mut self.players[who];
         let subject = player.call(player.ask, their_id, bytes);
         self.empty_mailbox(to);

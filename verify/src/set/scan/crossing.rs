@@ -126,6 +126,13 @@ impl Scan {
         let pending = match role {
             Role::Sends(handler) => {
                 let to = args.first().map(|to| self.payloads.text(to)).transpose()?.flatten();
+                // Ids of actors may be written in capitals.
+                let to = match handler {
+                    Handler::Send | Handler::Request | Handler::ChannelOpen => {
+                        to.map(|to| to.to_ascii_lowercase())
+                    }
+                    Handler::ChannelMessage | Handler::ChannelClose => to,
+                };
                 let to = self.member.names.name(to.unwrap_or_default());
                 let content = self.content(args.get(1))?;
                 let link = record.hash();
@@ -137,7 +144,11 @@ impl Scan {
             }
             Role::Responds => {
                 let id = args.first().map(|id| self.payloads.text(id)).transpose()?.flatten();
-                Pending::Response(id, self.content(args.get(1))?)
+                Pending::Response(id, Answer::Given(self.content(args.get(1))?))
+            }
+            Role::Cancels => {
+                let id = args.first().map(|id| self.payloads.text(id)).transpose()?.flatten();
+                Pending::Response(id, Answer::Refused)
             }
             Role::Spawns => Pending::Spawn,
             Role::Handles(_) => return Ok(()),
@@ -154,11 +165,11 @@ impl Scan {
         let result = self.result(end)?;
         match pending {
             Pending::Sent(index) => self.told(index, result),
-            Pending::Response(id, content) => {
+            Pending::Response(id, answer) => {
                 // Killed in the middle, it may have been heard.
                 let is_given = !matches!(result, Some(Value::Result(Err(_))));
                 if is_given && let Some(index) = id.and_then(|id| self.requests.remove(&id)) {
-                    self.answer(index, Answer::Given(content));
+                    self.answer(index, answer);
                 }
                 Ok(())
             }

@@ -15,6 +15,8 @@ pub(super) enum Role {
     Sends(Handler),
     /// Answers a request later.
     Responds,
+    /// Gives up on a request.
+    Cancels,
     /// Starts a child.
     Spawns,
     /// Receives a message.
@@ -31,6 +33,7 @@ pub(super) fn role(function: &FunctionType) -> Option<Role> {
         (SENDS, "send-on-channel") => Role::Sends(Handler::ChannelMessage),
         (SENDS, "close-channel") => Role::Sends(Handler::ChannelClose),
         (SENDS, "respond-to-request") => Role::Responds,
+        (SENDS, "cancel-request") => Role::Cancels,
         (SUPERVISES, "spawn" | "spawn-child") => Role::Spawns,
         (HANDLES, "handle-send") => Role::Handles(Handler::Send),
         (HANDLES, "handle-request") => Role::Handles(Handler::Request),
