@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::actor::{EndedBy, lock};
 use crate::actor_id::ActorId;
-use crate::end::{End, ErrorKind};
+use crate::end::{End, ErrorKind, Status};
 use crate::supervision::{
     Action, Child, ChildSpec, Escalation, Event, Exit, Policy, Report, Supervisor,
 };
@@ -58,7 +58,10 @@ impl Family {
             let Members { supervisor, all, reason } = &*members;
             if supervisor.has_ended() {
                 let stopped = || "it was stopped while its children were started".to_owned();
-                return Err(reason.clone().unwrap_or_else(stopped));
+                let reason = reason.clone().unwrap_or_else(stopped);
+                drop(members);
+                self.wait_until_ended();
+                return Err(reason);
             }
             if !all.iter().any(|member| supervisor.will_start(member.child)) {
                 return Ok(());
@@ -77,6 +80,14 @@ impl Family {
         let mut members = lock(&self.members);
         while !members.supervisor.has_ended() {
             members = self.has_changed.wait(members).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(members);
+        // Those who are down for the supervisor may still be about to write so.
+        let Ok(system) = self.system.get() else { return };
+        for child in self.children().into_iter().filter_map(|id| system.find(id).ok()) {
+            child.wait_while(Duration::MAX, |status| {
+                matches!(status, Status::Starting | Status::Running)
+            });
         }
     }
 
