@@ -455,7 +455,7 @@ impl System {
         let clock = self.0.options.clock.clone();
         let recorder = Recorder::create(file, about, Options::default(), seed, clock);
         let recorder = recorder.map_err(RunError::Record)?;
-        let chain = recorder.header().chain_id;
+        let chain = recorder.chain_id();
         Ok((recorder, chain))
     }
 
