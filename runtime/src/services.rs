@@ -1,8 +1,10 @@
 //! What `theater:simple` offers to actors, one file for each interface.
 
 mod denied;
+mod lifecycle;
 mod message_server;
 mod runtime;
+mod supervisor;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,20 +48,27 @@ pub(crate) fn serve(host: &mut Host, served: &Served, given: &Handlers) {
     let service =
         |_| -> Box<dyn Service> { Box::new(message_server::MessageServer(served.clone())) };
     offer("message-server-host", given.message_server.map(service));
+    // Whose end means what is nothing that permissions are about, as nobody can do anything by it but to fall.
+    offer("lifecycle", Some(Box::new(lifecycle::Lifecycle::new(served.clone()))));
+    let service = |_| -> Box<dyn Service> { Box::new(supervisor::Supervisor(served.clone())) };
+    offer("supervisor", given.supervisor.as_ref().map(service));
     for interface in [
         "environment",
         "filesystem",
         "http-client",
         "http-server",
-        "lifecycle",
         "process",
         "random",
         "store",
-        "supervisor",
         "timing",
     ] {
         offer(interface, None);
     }
+}
+
+/// The actor that a component names.
+fn address(text: &str) -> Result<ActorId, String> {
+    text.parse().map_err(|error: crate::actor_id::NotAnActorId| error.to_string())
 }
 
 /// A `result` without a payload where all is well.
