@@ -225,6 +225,11 @@ impl Recorder {
         self.writer.write_durably(Task::Checkpoint)
     }
 
+    /// Returns once everything so far is in the log, whether it is on disk or not.
+    pub fn write(&mut self) -> Result<(), RecordError> {
+        self.writer.write()
+    }
+
     /// The last record and its hash, which may be a checkpoint. What is not linked yet is linked
     /// here; that waits for no disk.
     pub fn tip(&mut self) -> Result<Tip, RecordError> {

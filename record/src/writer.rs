@@ -99,6 +99,11 @@ impl Writer {
         if state.durable >= Some(seq) { Ok(()) } else { state.check() }
     }
 
+    /// Returns once everything that is queued is in the log.
+    pub(crate) fn write(self: &Arc<Writer>) -> Result<(), RecordError> {
+        self.wait(self.lock(), State::is_at_rest).check()
+    }
+
     /// Links everything that is queued. Returns the last record, and the last event of the caller's.
     pub(crate) fn link(&self) -> Result<(Tip, Tip), RecordError> {
         let mut linker = self.linker();
@@ -118,8 +123,7 @@ impl Writer {
 
     /// Writes what is queued, and nothing ever after.
     pub(crate) fn stop(self: &Arc<Writer>) {
-        let state = self.lock();
-        let mut state = self.wait(state, |state| state.log.is_some() && state.is_written());
+        let mut state = self.wait(self.lock(), State::is_at_rest);
         if let Some(visit) = state.visit.take() {
             threads::cancel(visit);
         }
@@ -137,7 +141,7 @@ impl Writer {
         if state.queue.checkpoint_due().is_some_and(|due| due <= Instant::now()) {
             state.queue.command(Task::Checkpoint);
         }
-        drop(self.write(state, log));
+        drop(self.work(state, log));
     }
 
     /// Waits until something is so, or can be no more. If nobody writes, the caller does.
@@ -148,7 +152,7 @@ impl Writer {
     ) -> MutexGuard<'a, State> {
         while !is_so(&state) && state.failure.is_none() {
             state = match state.log.take() {
-                Some(log) => self.write(state, log),
+                Some(log) => self.work(state, log),
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
@@ -156,7 +160,7 @@ impl Writer {
     }
 
     /// Writes what waits to a log that the caller has taken out.
-    fn write<'a>(
+    fn work<'a>(
         self: &'a Arc<Writer>,
         state: MutexGuard<'a, State>,
         mut log: Box<dyn Log>,
@@ -264,6 +268,11 @@ impl State {
 
     fn is_written(&self) -> bool {
         self.waiting_bytes() == 0
+    }
+
+    /// Whether nothing waits and nobody writes.
+    fn is_at_rest(&self) -> bool {
+        self.log.is_some() && self.is_written()
     }
 
     /// Keeps the first failure; it is final.
