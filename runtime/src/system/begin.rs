@@ -16,7 +16,7 @@ use crate::component::{Component, ComponentError};
 use crate::end::{End, ErrorKind, Status};
 use crate::engine::{Backend, EngineError};
 use crate::family::Family;
-use crate::handlers::{Handlers, WrongHandler};
+use crate::handlers::WrongHandler;
 use crate::host::{Host, HostError};
 use crate::manifest::{ChildEntry, Sign};
 use crate::recording::{Recording, RecordingOptions, Rest, RunError};
@@ -273,7 +273,7 @@ impl System {
     fn life(&self, actor: &Arc<Actor>) -> Result<(Life, Option<End>), SpawnError> {
         let spec = &actor.spec;
         let component = self.0.catalogue.component(&spec.component, &spec.limits)?;
-        let handlers = Handlers::of(component.world())?;
+        let handlers = component.handlers()?;
         let mut host = Host::new(spec.grants.clone())?;
         let shared = Arc::new(Shared::default());
         let rest = match actor.take_rest() {
@@ -389,7 +389,7 @@ impl System {
         let options = spec.chain.options(identity(spec)?);
         let recorder = Recorder::create(log, about, options, seed, clock);
         let recorder = recorder.map_err(RunError::Record)?;
-        actor.add_chain(recorder.header().chain_id, path);
+        actor.add_chain(recorder.chain_id(), path);
         Ok(recorder)
     }
 
