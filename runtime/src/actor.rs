@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use theater_record::{LifecycleState, Outcome, TrapCode, Value, Values};
+use theater_record::{LifecycleState, Outcome, Permission, TrapCode, Value, Values};
 
 use crate::actor_id::ActorId;
 use crate::delivery::{Delivery, HandlerCall, NotHandled, Reply, Sender};
@@ -19,6 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::killer::Killer;
 use crate::mailbox::Mailbox;
 use crate::recording::{Recording, RunError};
+use crate::services::Opening;
 use crate::trap::Failure;
 
 /// How an actor came to its end.
@@ -79,6 +80,8 @@ pub(crate) struct Shared {
     pub(crate) outstanding: Mutex<BTreeMap<String, Reply>>,
     /// Set when the actor wants to come to its end, with what it leaves behind.
     pub(crate) leaves: Mutex<Option<Option<Vec<u8>>>>,
+    /// What is started once `init` has returned.
+    pub(crate) opening: Mutex<Option<Opening>>,
     /// Wakes the actor where it waits.
     pub(crate) interrupt: Interrupt,
 }
@@ -135,7 +138,7 @@ impl Actor {
     /// Tells the component that it is started. To be called on a thread with room for its stack.
     pub(crate) fn init(&self) -> Result<(), End> {
         let mut life = lock(&self.life);
-        let done = life.init(self.id);
+        let done = life.init(self.id).and_then(|()| life.open(&self.shared));
         done.map_err(|end| self.finish(&mut life, end))
     }
 
@@ -222,6 +225,21 @@ impl Life {
         self.tell(ACTOR, "init", vec![Value::String(id.to_string())]).map(drop)
     }
 
+    /// Starts what the manifest wants started with the actor.
+    fn open(&mut self, shared: &Shared) -> Result<(), End> {
+        let Some(opening) = lock(&shared.opening).take() else { return Ok(()) };
+        let (decisions, outcome) = opening.open();
+        self.note(decisions)?;
+        outcome.map_err(End::Error)
+    }
+
+    /// Writes down what was decided outside of any call.
+    fn note(&mut self, decisions: Vec<Permission>) -> Result<(), End> {
+        let Some(recording) = &mut self.recording else { return Ok(()) };
+        let mut decisions = decisions.into_iter();
+        decisions.try_for_each(|it| recording.decided(it)).map_err(|error| not_recorded(&error))
+    }
+
     fn handle(&mut self, delivery: Delivery, shared: &Shared) -> Result<(), End> {
         match delivery {
             Delivery::Stop => return Err(End::Stopped),
@@ -243,8 +261,7 @@ impl Life {
 
     /// Writes down who sent what comes next.
     fn receive(&mut self, from: &Sender) -> Result<(), End> {
-        let Some(recording) = &mut self.recording else { return Ok(()) };
-        recording.decided(from.record()).map_err(|error| not_recorded(&error))
+        self.note(vec![from.record()])
     }
 
     fn request(
@@ -279,11 +296,7 @@ impl Life {
     /// Makes a call that a service has asked for, and tells it what came of it.
     fn call(&mut self, call: HandlerCall) -> Result<(), End> {
         let HandlerCall { interface, name, params, decisions, done } = call;
-        if let Some(recording) = &mut self.recording {
-            for decision in decisions {
-                recording.decided(decision).map_err(|error| not_recorded(&error))?;
-            }
-        }
+        self.note(decisions)?;
         match self.tell(interface, name, params) {
             Ok(Some(mut given)) => {
                 // What a handler gives back besides the state is a tuple.
@@ -292,13 +305,9 @@ impl Life {
                     Some(other) => vec![other],
                     None => Vec::new(),
                 };
-                done.tell(Ok(given));
-                Ok(())
+                self.note(done.tell(Ok(given)))
             }
-            Ok(None) => {
-                done.tell(Err(NotHandled::NoHandler(name)));
-                Ok(())
-            }
+            Ok(None) => self.note(done.tell(Err(NotHandled::NoHandler(name)))),
             Err(end) => {
                 let (_, detail) = end.lifecycle();
                 done.tell(Err(NotHandled::Failed(detail)));

@@ -68,7 +68,7 @@ pub(crate) struct HandlerCall {
 /// Hears once what became of a call of a handler, on the thread that runs the actor: it must not wait.
 pub(crate) struct Done(Option<Hears>);
 
-type Hears = Box<dyn FnOnce(Result<Vec<Value>, NotHandled>) + Send>;
+type Hears = Box<dyn FnOnce(Result<Vec<Value>, NotHandled>) -> Vec<Permission> + Send>;
 
 /// What became of a call of a handler that did not return what it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +87,16 @@ pub(crate) enum NotHandled {
 impl Done {
     /// Has this function hear of it.
     pub(crate) fn new(hears: impl FnOnce(Result<Vec<Value>, NotHandled>) + Send + 'static) -> Done {
+        Done::judging(|outcome| {
+            hears(outcome);
+            Vec::new()
+        })
+    }
+
+    /// Has this function hear of it, and decide something about it that is written down right after.
+    pub(crate) fn judging(
+        hears: impl FnOnce(Result<Vec<Value>, NotHandled>) -> Vec<Permission> + Send + 'static,
+    ) -> Done {
         Done(Some(Box::new(hears)))
     }
 
@@ -96,10 +106,9 @@ impl Done {
     }
 
     /// Tells what the handler returned besides the state, or why it did not.
-    pub(crate) fn tell(mut self, outcome: Result<Vec<Value>, NotHandled>) {
-        if let Some(hears) = self.0.take() {
-            hears(outcome);
-        }
+    /// What was decided about it is returned.
+    pub(crate) fn tell(mut self, outcome: Result<Vec<Value>, NotHandled>) -> Vec<Permission> {
+        self.0.take().map_or_else(Vec::new, |hears| hears(outcome))
     }
 }
 

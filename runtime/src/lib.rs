@@ -32,6 +32,7 @@ mod membrane;
 mod playback;
 pub mod project;
 mod recording;
+mod sealing;
 mod services;
 mod store;
 pub mod supervision;

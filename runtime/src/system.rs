@@ -104,6 +104,8 @@ pub struct Spec {
     pub patience: Duration,
     /// Whether calls with effects are durable before the host acts.
     pub durable: bool,
+    /// Functions whose payloads are stored so that they can be removed.
+    pub redact: Vec<manifest::Name>,
 }
 
 impl Spec {
@@ -129,6 +131,7 @@ impl Spec {
             mailbox: 1000,
             patience: Duration::from_secs(30),
             durable: false,
+            redact: Vec::new(),
         }
     }
 }
@@ -412,7 +415,12 @@ impl System {
             base_dir: spec.base_dir.clone(),
         };
         services::serve(&mut host, &served, &spec.handlers);
-        let options = RecordingOptions { limits: spec.limits, durable: spec.durable, clock };
+        let options = RecordingOptions {
+            limits: spec.limits,
+            durable: spec.durable,
+            clock,
+            redact: spec.redact,
+        };
         let recording = Recording::start(&component, host, recorder, &options)?;
         if let Some(failure) = recording.failure().cloned() {
             recording.finish()?;
@@ -488,6 +496,12 @@ impl System {
 }
 
 impl WeakSystem {
+    /// A system that was shut down.
+    #[cfg(test)]
+    pub(crate) fn gone() -> WeakSystem {
+        WeakSystem(Weak::new())
+    }
+
     /// The system, unless it is being shut down.
     pub(crate) fn get(&self) -> Result<System, String> {
         self.0.upgrade().map(System).ok_or_else(|| "the system is shutting down".to_owned())

@@ -138,7 +138,7 @@ impl Actor {
         let (log, seed) = (std::io::sink(), Seed::new([1; 32]));
         let recorder = Recorder::create(log, about, Options::default(), seed, clock.clone())
             .expect("a sink takes everything");
-        let options = RecordingOptions { limits, durable: false, clock };
+        let options = RecordingOptions { limits, durable: false, clock, redact: Vec::new() };
         let recording = Recording::start(&component, host, recorder, &options)
             .expect("all that it imports is served");
         Actor { component, recording }
