@@ -1,26 +1,26 @@
-//! What is put into an actor's mailbox: messages, news of its children, orders.
+//! What is put into an actor's mailbox: messages, calls, news of its children.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use theater_record::{ChainId, Hash, Permission, Value};
 
-use crate::actor::End;
+use crate::actor::Shared;
 use crate::actor_id::ActorId;
+use crate::end::End;
 
 /// Something for an actor to do.
-#[derive(Debug)]
 pub(crate) enum Delivery {
     /// A message that wants no answer.
-    Send { from: Sender, message: Vec<u8> },
+    Send { from: Sender, message: Vec<u8>, done: Done },
     /// A message that wants one.
     Request { from: Sender, message: Vec<u8>, reply: Reply },
     /// A call of one of its handlers that a service of its own asks for.
     Call(HandlerCall),
+    /// The question whether a channel is accepted.
+    OpenChannel { from: Sender, channel: String, message: Vec<u8>, done: Opens },
     /// A child came to its end.
     ChildEnded { child: ActorId, end: End },
-    /// The order to stop.
-    Stop,
 }
 
 /// Who sent a message.
@@ -50,6 +50,18 @@ impl Sender {
     }
 }
 
+/// Hears whether a channel was accepted, and else why not. It must not wait.
+pub(crate) type Opens = Box<dyn FnOnce(Result<Accepted, String>) + Send>;
+
+/// A channel was accepted.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    /// A first message for whoever has opened it.
+    pub(crate) message: Vec<u8>,
+    /// Who has accepted it, by the record of having done so.
+    pub(crate) by: Sender,
+}
+
 /// A call of a handler that something outside has caused: a request over HTTP, the output of a process.
 #[derive(Debug)]
 pub(crate) struct HandlerCall {
@@ -66,7 +78,11 @@ pub(crate) struct HandlerCall {
 }
 
 /// Hears once what became of a call of a handler, on the thread that runs the actor: it must not wait.
-pub(crate) struct Done(Option<Hears>);
+pub(crate) struct Done {
+    hears: Option<Hears>,
+    /// The only life of the actor in which it is wanted; `None` for any.
+    life: Option<Weak<Shared>>,
+}
 
 type Hears = Box<dyn FnOnce(Result<Vec<Value>, NotHandled>) -> Vec<Permission> + Send>;
 
@@ -97,24 +113,35 @@ impl Done {
     pub(crate) fn judging(
         hears: impl FnOnce(Result<Vec<Value>, NotHandled>) -> Vec<Permission> + Send + 'static,
     ) -> Done {
-        Done(Some(Box::new(hears)))
+        Done { hears: Some(Box::new(hears)), life: None }
     }
 
     /// Nobody waits for it.
     pub(crate) fn unheard() -> Done {
-        Done(None)
+        Done { hears: None, life: None }
     }
 
-    /// Tells what the handler returned besides the state, or why it did not.
-    /// What was decided about it is returned.
+    /// The same, wanted in one life of the actor only: another one knows nothing of what it is about.
+    pub(crate) fn of_life(mut self, life: Weak<Shared>) -> Done {
+        self.life = Some(life);
+        self
+    }
+
+    /// Whether it is wanted in a life of the actor.
+    pub(crate) fn is_for(&self, life: &Arc<Shared>) -> bool {
+        self.life.as_ref().is_none_or(|it| it.ptr_eq(&Arc::downgrade(life)))
+    }
+
+    /// Tells what the handler returned besides the state, or why it did not. What was decided about it
+    /// is returned.
     pub(crate) fn tell(mut self, outcome: Result<Vec<Value>, NotHandled>) -> Vec<Permission> {
-        self.0.take().map_or_else(Vec::new, |hears| hears(outcome))
+        self.hears.take().map_or_else(Vec::new, |hears| hears(outcome))
     }
 }
 
 impl Drop for Done {
     fn drop(&mut self) {
-        if let Some(hears) = self.0.take() {
+        if let Some(hears) = self.hears.take() {
             hears(Err(NotHandled::Ended));
         }
     }
@@ -122,7 +149,7 @@ impl Drop for Done {
 
 impl std::fmt::Debug for Done {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Done").field(&self.0.is_some()).finish()
+        f.debug_tuple("Done").field(&self.hears.is_some()).finish()
     }
 }
 
@@ -131,7 +158,7 @@ impl std::fmt::Debug for Done {
 pub(crate) struct Reply(Arc<Slot>);
 
 /// The other end of a [`Reply`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Awaited(Arc<Slot>);
 
 #[derive(Debug, Default)]
@@ -146,6 +173,7 @@ enum State {
     Open,
     Answered(Result<Vec<u8>, String>),
     Lost,
+    Interrupted,
 }
 
 /// Why there is no answer.
@@ -160,6 +188,9 @@ pub enum NoAnswer {
     /// It took too long.
     #[error("no answer within {} ms", _0.as_millis())]
     TimedOut(Duration),
+    /// Whoever asked came to its end first.
+    #[error("whoever asked came to its end before the answer came")]
+    Interrupted,
 }
 
 /// A place for one answer.
@@ -193,6 +224,11 @@ impl Slot {
 }
 
 impl Awaited {
+    /// Ends the waiting.
+    pub(crate) fn interrupt(&self) {
+        self.0.set(State::Interrupted);
+    }
+
     /// Waits for the answer.
     pub(crate) fn wait(self, patience: Duration) -> Result<Vec<u8>, NoAnswer> {
         let until = Instant::now() + patience;
@@ -201,6 +237,7 @@ impl Awaited {
             match std::mem::take(&mut *state) {
                 State::Answered(answer) => return answer.map_err(NoAnswer::Refused),
                 State::Lost => return Err(NoAnswer::Ended),
+                State::Interrupted => return Err(NoAnswer::Interrupted),
                 State::Open => {}
             }
             let left = until.saturating_duration_since(Instant::now());

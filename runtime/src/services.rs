@@ -4,8 +4,10 @@ mod denied;
 mod http_client;
 mod http_server;
 pub(crate) mod http_types;
+mod lifecycle;
 mod message_server;
 mod runtime;
+mod supervisor;
 mod tls;
 
 use std::path::PathBuf;
@@ -84,18 +86,18 @@ pub(crate) fn serve(host: &mut Host, served: &Served, given: &Handlers) {
         Box::new(service)
     };
     offer("http-server", given.http_server.clone().map(service));
-    for interface in [
-        "environment",
-        "filesystem",
-        "lifecycle",
-        "process",
-        "random",
-        "store",
-        "supervisor",
-        "timing",
-    ] {
+    // Whose end means what is nothing that permissions are about, as nobody can do anything by it but to fall.
+    offer("lifecycle", Some(Box::new(lifecycle::Lifecycle::new(served.clone()))));
+    let service = |_| -> Box<dyn Service> { Box::new(supervisor::Supervisor(served.clone())) };
+    offer("supervisor", given.supervisor.as_ref().map(service));
+    for interface in ["environment", "filesystem", "process", "random", "store", "timing"] {
         offer(interface, None);
     }
+}
+
+/// The actor that a component names.
+fn address(text: &str) -> Result<ActorId, String> {
+    text.parse().map_err(|error: crate::actor_id::NotAnActorId| error.to_string())
 }
 
 /// A `result` without a payload where all is well.

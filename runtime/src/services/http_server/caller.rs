@@ -1,6 +1,7 @@
 //! Calls of the actor's handlers for what comes over the network.
 
 use std::net::IpAddr;
+use std::sync::Weak;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use theater_record::{Permission, Value};
 use tokio::sync::oneshot;
 
 use super::CAPABILITY;
+use crate::actor::Shared;
 use crate::actor_id::ActorId;
 use crate::delivery::{Done, HandlerCall, NotHandled};
 use crate::handlers::HTTP;
@@ -29,6 +31,8 @@ pub(super) type Answer = http::Response<Full<Bytes>>;
 pub(super) struct Caller {
     pub(super) system: WeakSystem,
     pub(super) id: ActorId,
+    /// The life of the actor that has made the server.
+    pub(super) life: Weak<Shared>,
 }
 
 /// A call that is to be made.
@@ -83,13 +87,19 @@ impl Caller {
             let denied = |wrong: String| decision(Reason::NotGranted, CAPABILITY, &subject, &wrong);
             wrong.map(denied).into_iter().collect()
         });
+        let done = done.of_life(self.life.clone());
         let Asked { name, params, decision } = asked;
         let call = HandlerCall { interface: HTTP, name, params, decisions: vec![decision], done };
         let system = self.system.get().map_err(|_| Unanswered::Ended)?;
         match system.call_handler(self.id, call, Duration::ZERO) {
             Ok(()) => {}
             Err(SendError::Full(_)) => return Err(Unanswered::Full),
-            Err(SendError::NoActor(_) | SendError::NoAnswer(_)) => return Err(Unanswered::Ended),
+            Err(
+                SendError::NoActor(_)
+                | SendError::TooLarge { .. }
+                | SendError::NoAnswer(_)
+                | SendError::Failed(_),
+            ) => return Err(Unanswered::Ended),
         }
         drop(system);
         match tokio::time::timeout(patience, told).await {

@@ -363,7 +363,8 @@ impl Servers {
     }
 
     fn insert(&mut self, number: u64, address: SocketAddr, tls: Option<TlsFiles>) {
-        let caller = Caller { system: self.served.system.clone(), id: self.served.id };
+        let life = Arc::downgrade(&self.served.shared);
+        let caller = Caller { system: self.served.system.clone(), id: self.served.id, life };
         let allowed = self.handler.restriction.clone();
         let site = Arc::new(Site::new(number, caller, allowed, self.socket_count.clone()));
         self.servers.insert(number, Server { site, address, tls, listener: None });

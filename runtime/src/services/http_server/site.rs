@@ -203,12 +203,15 @@ impl Site {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Weak;
+
     use super::*;
     use crate::actor_id::ActorId;
     use crate::system::WeakSystem;
 
     fn site(number: u64, allowed: manifest::HttpServer) -> Site {
-        let caller = Caller { system: WeakSystem::gone(), id: ActorId::new(0, [0; 10]) };
+        let id = ActorId::new(0, [0; 10]);
+        let caller = Caller { system: WeakSystem::gone(), id, life: Weak::new() };
         Site::new(number, caller, allowed, Arc::default())
     }
 
