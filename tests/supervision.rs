@@ -362,3 +362,31 @@ fn a_kill_reaches_an_actor_that_waits() {
     stage.system.kill(spins).unwrap();
     stage.all_end_and_replay();
 }
+
+#[test]
+fn a_tree_comes_back_as_it_was() {
+    let mut tree = Tree::new(PATIENT, ["permanent"; 3]);
+    let spawned: ActorId = tree.stage.ask(tree.top, "spawn one.toml").parse().unwrap();
+    let all = [tree.top, tree.children[0], tree.children[1], tree.children[2], spawned];
+    for (actor, times) in all.into_iter().zip(1..) {
+        (0..times).for_each(|_| drop(tree.stage.ask(actor, "count")));
+    }
+    tree.end(0, "trap");
+    tree.stage.wait_for_life(tree.children[0], 2);
+    let before = all.map(|actor| tree.stage.system.state(actor).unwrap());
+    tree.stage = tree.stage.suspended_and_resumed();
+    for (actor, before) in all.into_iter().zip(before) {
+        assert_eq!(tree.stage.system.state(actor).unwrap(), before);
+        let count = String::from_utf8(before.unwrap()).unwrap().parse::<u64>().unwrap() + 1;
+        assert_eq!(tree.stage.ask(actor, "count"), count.to_string());
+    }
+    // Who cares for whom is as it was.
+    assert_eq!(tree.stage.ask(tree.top, "children").lines().count(), 4);
+    assert_eq!(tree.stage.ask(tree.top, "heard"), "ActorErrorKind::Trapped: unreachable");
+    tree.end(2, "trap");
+    tree.stage.wait_for_life(tree.children[2], 2);
+    let _ = tree.stage.system.request(spawned, b"trap".to_vec(), SOON);
+    assert!(matches!(tree.stage.end(spawned), End::Failed(_)));
+    tree.stage.all_end_and_replay();
+    assert!(tree.stage.system.resume_all().unwrap().is_empty(), "all have come to their end");
+}

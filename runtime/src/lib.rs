@@ -5,9 +5,11 @@
 
 mod actor;
 mod actor_id;
+pub mod amount;
 mod blueprint;
 mod by_val;
 mod catalogue;
+pub mod chain_view;
 mod channels;
 mod cli;
 mod codec;
@@ -16,6 +18,7 @@ mod component;
 mod delivery;
 mod end;
 mod engine;
+pub mod entry;
 pub mod escape;
 mod excerpt;
 mod family;
@@ -34,6 +37,7 @@ pub mod machine;
 mod mailbox;
 pub mod manifest;
 mod membrane;
+pub mod paint;
 mod playback;
 pub mod project;
 mod recording;
@@ -64,7 +68,7 @@ pub use playback::{Ending, PlaybackError, PlaybackOptions, Played, play};
 pub use recording::{Recording, RecordingOptions, RunError};
 pub use spec::Spec;
 pub use store::{Store, StoreError};
-pub use system::{Listed, Log, Randomness, SendError, SpawnError, System, SystemOptions};
+pub use system::{Listed, Log, Randomness, Resumed, SendError, SpawnError, System, SystemOptions};
 pub use tape::{BlobError, Console, Crossing, Frame, FramesAt, Mismatch, Probe, Stream, TapeError};
 pub use trap::Failure;
 pub use wave::{

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use theater_record::{Event, LifecycleState, Stored, record_hash};
 use theater_runtime::{
-    ActorId, Backend, End, Listed, Source, SpawnError, Spec, Status, System, SystemOptions,
+    ActorId, Backend, End, Listed, Source, SpawnError, Spec, Status, Store, System, SystemOptions,
 };
 use theater_verify::VerifiedChain;
 
@@ -53,19 +53,34 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Stage {
-        let folder = tempfile::tempdir().unwrap();
+        Stage::below(tempfile::tempdir().unwrap())
+    }
+
+    fn below(folder: tempfile::TempDir) -> Stage {
         let logged = Arc::new(Mutex::new(Vec::new()));
         let log = logged.clone();
         let system = System::new(SystemOptions {
             chains: folder.path().join("chains"),
             stores: folder.path().join("stores"),
-            store: None,
+            store: Some(Store::open(folder.path().join("store")).unwrap()),
             cache: Some(super::cache()),
             clock: theater_runtime::machine::clock(),
             random: Box::new(|| theater_runtime::machine::random().unwrap()),
             log: Box::new(move |_, text| log.lock().unwrap().push(text.to_owned())),
         });
         Stage { system: system.unwrap(), logged, folder }
+    }
+
+    /// Lets everything rest, as a server does that is stopped, and brings it back in a new system.
+    pub(crate) fn suspended_and_resumed(self) -> Stage {
+        assert_eq!(self.system.suspend(SOON), 0, "nobody is busy");
+        let Stage { system, folder, .. } = self;
+        drop(system);
+        let stage = Stage::below(folder);
+        for resumed in stage.system.resume_all().unwrap() {
+            assert_eq!(resumed.outcome, Ok(Vec::new()), "{}", resumed.name);
+        }
+        stage
     }
 
     pub(crate) fn spawn(&self) -> ActorId {

@@ -164,6 +164,9 @@ impl System {
             Some(rest) => drop(rest.close(state, detail)),
             None => {}
         }
+        if !again {
+            self.remove_note(actor.id);
+        }
         let by = actor.ended_by();
         self.channels().ended(self, actor.id);
         actor.has_ended(&end, again);
@@ -189,6 +192,7 @@ impl System {
             let (state, detail) = end.lifecycle();
             // Where the chain cannot be closed, it shows that it has no end.
             drop(rest.close(state, detail));
+            self.remove_note(id);
         }
     }
 
