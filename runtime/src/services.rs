@@ -83,7 +83,7 @@ pub(crate) fn serve(host: &mut Host, served: &Served, given: &Handlers) {
     offer("http-client", given.http_client.clone().map(service));
     let service = |given| -> Box<dyn Service> {
         let (service, opening) = http_server::HttpServer::new(served.clone(), given);
-        *lock(&served.shared.opening) = opening;
+        *lock(&served.shared.opening) = Some(opening);
         Box::new(service)
     };
     offer("http-server", given.http_server.clone().map(service));

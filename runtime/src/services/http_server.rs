@@ -33,8 +33,7 @@ pub(super) struct HttpServer(Arc<Mutex<Servers>>);
 
 impl HttpServer {
     /// The service, and what it starts once the actor is there.
-    pub(super) fn new(served: Served, handler: HttpServerHandler) -> (HttpServer, Option<Opening>) {
-        let is_opened = handler.port.is_some();
+    pub(super) fn new(served: Served, handler: HttpServerHandler) -> (HttpServer, Opening) {
         let servers = Arc::new(Mutex::new(Servers::new(served, handler)));
         // The service alone keeps the servers alive.
         let to_open = Arc::downgrade(&servers);
@@ -42,7 +41,7 @@ impl HttpServer {
             Some(servers) => lock(&servers).open(),
             None => (Vec::new(), Ok(())),
         });
-        (HttpServer(servers), is_opened.then_some(opening))
+        (HttpServer(servers), opening)
     }
 }
 
@@ -51,6 +50,12 @@ impl Service for HttpServer {
         let answer = lock(&self.0).answer(call.function, &call.args, call.decisions)?;
         let answer = answer.ok_or_else(|| unknown("http-server", call.function))?;
         Ok(vec![answer])
+    }
+
+    fn remember(&mut self, function: &str, args: &[Value], results: &[Value]) {
+        if let [Value::Result(Ok(given))] = results {
+            lock(&self.0).remember(function, args, given.as_deref());
+        }
     }
 }
 
@@ -105,6 +110,41 @@ impl Servers {
     }
 }
 
+impl Servers {
+    /// Makes again what a call had made in an earlier process, under the number that it was given.
+    /// Servers that listened do so again once the actor is back; WebSocket connections are gone.
+    fn remember(&mut self, function: &str, args: &[Value], given: Option<&Value>) {
+        use Value::{U16, U64};
+        let (given, port) = match given {
+            Some(U64(number)) => (*number, 0),
+            Some(U16(port)) => (0, *port),
+            Some(_) | None => (0, 0),
+        };
+        // The next one gets the number that this one had.
+        match function {
+            "create-server" => self.counts.servers = given.saturating_sub(1),
+            "register-handler" => self.counts.handlers = given.saturating_sub(1),
+            "add-route" => self.counts.routes = given.saturating_sub(1),
+            "add-middleware" => self.counts.middleware = given.saturating_sub(1),
+            _ => {}
+        }
+        match (function, args) {
+            ("start-server", [U64(server)]) => self.was_started(*server, port),
+            ("stop-server", [U64(server)]) => self.was_stopped(*server),
+            ("destroy-server", [U64(server)]) => self.was_destroyed(*server),
+            (
+                "create-server" | "register-handler" | "add-route" | "remove-route"
+                | "add-middleware" | "remove-middleware" | "enable-websocket" | "disable-websocket",
+                args,
+            ) => {
+                // What is not permitted any more is not made again. None of these waits or fails.
+                let _ = self.answer(function, args, &mut Vec::new());
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Port, host, and the paths of a certificate and its key.
 type Config<'a> = (u16, &'a str, Option<(&'a str, &'a str)>);
 
@@ -151,4 +191,105 @@ fn number(outcome: Result<u64, NotDone>) -> Value {
 
 fn unit(outcome: Result<(), NotDone>) -> Value {
     done(said(outcome))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use theater_record::ChainId;
+
+    use super::*;
+    use crate::actor_id::ActorId;
+    use crate::system::WeakSystem;
+
+    fn servers() -> Servers {
+        let served = Served {
+            system: WeakSystem::gone(),
+            id: ActorId::new(0, [0; 10]),
+            chain: ChainId([0; 16]),
+            shared: Arc::default(),
+            patience: Duration::ZERO,
+            base_dir: PathBuf::new(),
+        };
+        let restriction = manifest::HttpServer::default();
+        let host = "127.0.0.1".to_owned();
+        Servers::new(served, HttpServerHandler { port: Some(1), host, tls: None, restriction })
+    }
+
+    fn text(text: &str) -> Value {
+        Value::String(text.to_owned())
+    }
+
+    fn call(servers: &mut Servers, function: &str, args: &[Value]) -> Value {
+        let answer = servers.answer(function, args, &mut Vec::new());
+        answer.expect("nobody kills it").expect("there is such a function")
+    }
+
+    fn ok(value: Value) -> Value {
+        Value::Result(Ok(Some(Box::new(value))))
+    }
+
+    #[test]
+    fn what_an_actor_has_made_is_there_when_it_is_brought_back() {
+        use Value::U64;
+        let config =
+            Value::Record(vec![Value::Option(None), Value::Option(None), Value::Option(None)]);
+        let calls = [
+            ("create-server", vec![config.clone()]),
+            ("create-server", vec![config]),
+            ("register-handler", vec![text("a")]),
+            ("register-handler", vec![text("b")]),
+            ("add-route", vec![U64(0), text("/a"), text("GET"), U64(1)]),
+            ("add-route", vec![U64(2), text("/b"), text("*"), U64(2)]),
+            ("remove-route", vec![U64(1)]),
+            ("add-route", vec![U64(0), text("/c"), text("GET"), U64(1)]),
+            ("add-middleware", vec![U64(2), text("/"), U64(2)]),
+            (
+                "enable-websocket",
+                vec![U64(2), text("/ws"), Value::Option(None), U64(1), Value::Option(None)],
+            ),
+            ("destroy-server", vec![U64(1)]),
+        ];
+        let (mut before, mut after) = (servers(), servers());
+        for (function, args) in &calls {
+            let answer = call(&mut before, function, args);
+            let Value::Result(Ok(given)) = answer else { panic!("{function}: {answer:?}") };
+            after.remember(function, args, given.as_deref());
+        }
+        for server in [0, 1, 2] {
+            let info = |servers: &mut Servers| call(servers, "get-server-info", &[U64(server)]);
+            assert_eq!(info(&mut before), info(&mut after), "server {server}");
+        }
+        let next = ("add-route", [U64(0), text("/d"), text("GET"), U64(1)]);
+        assert_eq!(call(&mut after, next.0, &next.1), ok(U64(4)), "numbers go on");
+        assert_eq!(call(&mut after, "register-handler", &[text("c")]), ok(U64(3)));
+    }
+
+    #[test]
+    fn what_listened_is_to_listen_again_where_it_did() {
+        use Value::U64;
+        let mut servers = servers();
+        servers.remember("start-server", &[U64(0)], Some(&Value::U16(7)));
+        servers.remember("stop-server", &[U64(0)], None);
+        let (decisions, outcome) = servers.open();
+        assert!(decisions.is_empty() && outcome.is_ok(), "it was stopped");
+        servers.remember("start-server", &[U64(0)], Some(&Value::U16(7)));
+        let (decisions, outcome) = servers.open();
+        assert_eq!(decisions[0].subject, "127.0.0.1:7");
+        assert_eq!(outcome, Err("there is no network: the system is shutting down".to_owned()));
+    }
+
+    #[test]
+    fn calls_with_other_types_are_none() {
+        let mut servers = servers();
+        let mut answer =
+            |function: &str, args: &[Value]| servers.answer(function, args, &mut Vec::new());
+        assert_eq!(answer("start-server", &[text("1")]), Ok(None));
+        assert_eq!(answer("start-server", &[]), Ok(None));
+        assert_eq!(answer("fly", &[]), Ok(None));
+        let config = Value::Record(vec![Value::Option(Some(Box::new(text("80"))))]);
+        assert_eq!(answer("create-server", &[config]), Ok(None));
+    }
 }

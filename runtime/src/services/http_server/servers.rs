@@ -33,7 +33,7 @@ pub(super) struct Servers {
     served: Served,
     handler: HttpServerHandler,
     servers: BTreeMap<u64, Server>,
-    counts: Counts,
+    pub(super) counts: Counts,
     /// The connections that there may be on all of them.
     places: Arc<Semaphore>,
     /// How many WebSocket connections there were.
@@ -42,11 +42,11 @@ pub(super) struct Servers {
 
 /// How many there ever were of what has numbers.
 #[derive(Default)]
-struct Counts {
-    servers: u64,
-    handlers: u64,
-    routes: u64,
-    middleware: u64,
+pub(super) struct Counts {
+    pub(super) servers: u64,
+    pub(super) handlers: u64,
+    pub(super) routes: u64,
+    pub(super) middleware: u64,
 }
 
 struct Server {
@@ -54,6 +54,8 @@ struct Server {
     address: SocketAddr,
     tls: Option<TlsFiles>,
     listener: Option<Listener>,
+    /// Whether it is to be started once the actor is there.
+    is_due: bool,
 }
 
 /// What has a number.
@@ -137,19 +139,39 @@ impl Servers {
         servers
     }
 
-    /// Starts the server that the manifest wants, unless the actor has done so or does not want it.
+    /// Starts the server that the manifest wants, unless the actor has done so or does not want it, and
+    /// those that listened before an actor was brought back.
     pub(super) fn open(&mut self) -> (Vec<Permission>, Result<(), String>) {
         let mut decisions = Vec::new();
-        let waits = |server: &Server| server.listener.is_none();
-        let outcome = match self.servers.get(&OF_MANIFEST).filter(|server| waits(server)) {
-            None => Ok(()),
-            Some(server) => {
-                let subject = server.address.to_string();
-                decisions.push(decision(Reason::Granted, CAPABILITY, &subject, "of the manifest"));
-                self.start(OF_MANIFEST, &mut decisions).map(drop)
-            }
-        };
-        (decisions, outcome.map_err(|error| error.to_string()))
+        let is_due = |server: &Server| server.is_due && server.listener.is_none();
+        let due = self.servers.iter().filter(|(_, server)| is_due(server));
+        let due: Vec<(u64, SocketAddr)> = due.map(|(it, server)| (*it, server.address)).collect();
+        let started = due.into_iter().try_for_each(|(number, address)| {
+            let detail =
+                if number == OF_MANIFEST { "of the manifest" } else { "it listened before" };
+            let subject = address.to_string();
+            decisions.push(decision(Reason::Granted, CAPABILITY, &subject, detail));
+            self.start(number, &mut decisions).map(drop)
+        });
+        (decisions, started.map_err(|error| error.to_string()))
+    }
+
+    /// Notes that a server listened on a port before the actor was brought back.
+    pub(super) fn was_started(&mut self, number: u64, port: u16) {
+        if let Some(server) = self.servers.get_mut(&number) {
+            server.address.set_port(port);
+            server.is_due = true;
+        }
+    }
+
+    pub(super) fn was_stopped(&mut self, number: u64) {
+        if let Some(server) = self.servers.get_mut(&number) {
+            server.is_due = false;
+        }
+    }
+
+    pub(super) fn was_destroyed(&mut self, number: u64) {
+        self.servers.remove(&number);
     }
 
     pub(super) fn create(
@@ -219,7 +241,10 @@ impl Servers {
     /// Returns once nobody listens any more.
     pub(super) fn stop(&mut self, number: u64) -> Result<Result<(), NotDone>, Failure> {
         let listener = match self.server_mut(number) {
-            Ok(server) => server.listener.take(),
+            Ok(server) => {
+                server.is_due = false;
+                server.listener.take()
+            }
             Err(error) => return Ok(Err(error)),
         };
         let Some(listener) = listener else { return Ok(Ok(())) };
@@ -367,7 +392,8 @@ impl Servers {
         let caller = Caller { system: self.served.system.clone(), id: self.served.id, life };
         let allowed = self.handler.restriction.clone();
         let site = Arc::new(Site::new(number, caller, allowed, self.socket_count.clone()));
-        self.servers.insert(number, Server { site, address, tls, listener: None });
+        let is_due = number == OF_MANIFEST;
+        self.servers.insert(number, Server { site, address, tls, listener: None, is_due });
     }
 
     /// The files for TLS, if the manifest names them.
