@@ -267,6 +267,12 @@ impl System {
 }
 
 impl WeakSystem {
+    /// A system that was shut down.
+    #[cfg(test)]
+    pub(crate) fn gone() -> WeakSystem {
+        WeakSystem(Weak::new())
+    }
+
     /// The system, unless it is being shut down.
     pub(crate) fn get(&self) -> Result<System, String> {
         self.0.upgrade().map(System).ok_or_else(|| "the system is shutting down".to_owned())

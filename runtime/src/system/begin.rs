@@ -283,7 +283,8 @@ impl System {
         let chain = rest.chain();
         services::serve(&mut host, &served(self, actor, chain, &shared), &spec.handlers);
         let (limits, durable) = (spec.limits, spec.chain.durable);
-        let options = RecordingOptions { limits, durable, clock: self.0.options.clock.clone() };
+        let (clock, redact) = (self.0.options.clock.clone(), spec.chain.redact.clone());
+        let options = RecordingOptions { limits, durable, clock, redact };
         let mut recording = Recording::prepare(&component, host, rest, &options)?;
         actor.is_made(recording.killer(), shared.clone());
         recording.spawn()?;

@@ -262,7 +262,9 @@ impl System {
         let mut host = Host::new(spec.grants.clone())?;
         let id = recorder.chain_id();
         services::serve(&mut host, &served(self, actor, id, &shared), &spec.handlers);
-        let options = RecordingOptions { limits: spec.limits, durable: spec.chain.durable, clock };
+        let (limits, durable) = (spec.limits, spec.chain.durable);
+        let redact = spec.chain.redact.clone();
+        let options = RecordingOptions { limits, durable, clock, redact };
         let mut recording = Recording::resume(&component, host, recorder, &chain, &options)?;
         actor.is_made(recording.killer(), shared.clone());
         recording.written()?;
