@@ -143,7 +143,8 @@ pub(crate) fn record_seeded(name: &str, calls: &[&str], embed: bool, seed: u8) -
         ..About::default()
     };
     let (recorder, log) = recorder(about, seed);
-    let options = RecordingOptions { limits, durable: false, clock: Arc::new(|| NOW) };
+    let options =
+        RecordingOptions { limits, durable: false, clock: Arc::new(|| NOW), redact: Vec::new() };
     engine.on_stack(|| {
         let host = Host::new(grants).unwrap();
         let mut recording = Recording::start(&component, host, recorder, &options).unwrap();
