@@ -333,20 +333,26 @@ pub(crate) fn stage() -> Stage {
 #[test]
 fn every_chain_of_a_set_is_replayed() {
     let stage = stage();
-    stage.check("run --set chains --component mutant-base.wasm", &expect![[r#"
+    stage.check(
+        "run --set chains --component mutant-base.wasm",
+        &expect![[r#"
         same  chains  2 of 2 chains did what was recorded
           mutant-base  a.cbor: the same, 31 events
           mutant-base  b.cbor: the same, 46 events
           messages     0 messages and 0 answers on both sides
         --- exit 0
-    "#]]);
-    stage.check("run --set chains --backend pulley --component mutant-base.wasm", &expect![[r#"
+    "#]],
+    );
+    stage.check(
+        "run --set chains --backend pulley --component mutant-base.wasm",
+        &expect![[r#"
         same  chains  2 of 2 chains did what was recorded
           mutant-base  a.cbor: the same, 31 events
           mutant-base  b.cbor: the same, 46 events
           messages     0 messages and 0 answers on both sides
         --- exit 0
-    "#]]);
+    "#]],
+    );
     stage.check("run --set chains --component mutant-changed-argument.wasm", &expect![[r#"
         diverged  chains  1 of 2 chains did what was recorded
           mutant-base  a.cbor: the same, 31 events
@@ -364,7 +370,9 @@ fn every_chain_of_a_set_is_replayed() {
           next: theater-replay run chains/b.cbor
         --- exit 1
     "#]]);
-    stage.check("run --set chains", &expect![[r#"
+    stage.check(
+        "run --set chains",
+        &expect![[r#"
         incomplete  chains  0 of 2 chains did what was recorded
           mutant-base  a.cbor: could not be replayed
           mutant-base  b.cbor: could not be replayed
@@ -373,7 +381,8 @@ fn every_chain_of_a_set_is_replayed() {
         error: the component HASH is neither in the chain nor in the store
           try: name its file: theater-replay run --set chains --component FILE
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -381,14 +390,17 @@ fn components_of_a_set() {
     let stage = stage();
     stage.write("chains/c.cbor", &record("hello", &[], false));
     let both = "run --set chains --component mutant-base.wasm --component hello.wasm";
-    stage.check(both, &expect![[r#"
+    stage.check(
+        both,
+        &expect![[r#"
         same  chains  3 of 3 chains did what was recorded
           mutant-base  a.cbor: the same, 31 events
           mutant-base  b.cbor: the same, 46 events
           hello  c.cbor: the same, 30 events
           messages     0 messages and 0 answers on both sides
         --- exit 0
-    "#]]);
+    "#]],
+    );
     stage.check("run --set chains --component mutant-changed-argument.wasm", &expect![[r#"
         --- messages
         error: no chain of the set was recorded from mutant-changed-argument.wasm, and they have 2 components
@@ -411,18 +423,24 @@ fn chains_of_a_set_that_are_open_are_replayed_if_that_is_wanted() {
     let stage = stage();
     let chain = stage.read("chains/a.cbor");
     stage.write("chains/a.cbor", &chain[..chain.len() - 9]);
-    stage.check("run --set chains --component mutant-base.wasm", &expect![[r#"
+    stage.check(
+        "run --set chains --component mutant-base.wasm",
+        &expect![[r#"
         incomplete  chains  1 of 2 chains did what was recorded
           mutant-base  a.cbor: not replayed, because its chain is open
           mutant-base  b.cbor: the same, 46 events
           messages     0 messages and 0 answers on both sides
         --- exit 3
-    "#]]);
-    stage.check("run --set chains --prefix --component mutant-base.wasm", &expect![[r#"
+    "#]],
+    );
+    stage.check(
+        "run --set chains --prefix --component mutant-base.wasm",
+        &expect![[r#"
         same  chains  2 of 2 chains did what was recorded
           mutant-base  a.cbor: the same, 30 events
           mutant-base  b.cbor: the same, 46 events
           messages     0 messages and 0 answers on both sides
         --- exit 0
-    "#]]);
+    "#]],
+    );
 }

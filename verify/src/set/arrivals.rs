@@ -86,7 +86,7 @@ impl<'m> Receiver<'_, 'm> {
     fn claimed(&mut self, number: usize, received: &'m Received, claim: &Claim) {
         let me = &self.index.members[self.member];
         let Some(sender) = self.index.chain(claim.chain) else {
-            return self.from_unknown(received, claim.chain);
+            return self.of_unknown(received, claim.chain);
         };
         let them = &self.index.members[sender];
         let actor = me.names.text(claim.actor);
@@ -110,7 +110,7 @@ impl<'m> Receiver<'_, 'm> {
         self.arrived((sender, position), number, received);
     }
 
-    fn from_unknown(&mut self, received: &Received, chain: ChainId) {
+    fn of_unknown(&mut self, received: &Received, chain: ChainId) {
         let next = self.held.discrepancies.len();
         let at = *self.unknown.entry(chain).or_insert(next);
         match self.held.discrepancies.get_mut(at) {
