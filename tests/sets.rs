@@ -78,7 +78,7 @@ impl Talk {
             let (options, clock) = (Options::default(), Arc::new(|| 0));
             let recorder = Recorder::create(log.clone(), about(), options, Seed::new(seed), clock);
             let mut recorder = recorder.unwrap();
-            if recorder.header().chain_id != header.chain_id {
+            if recorder.chain_id() != header.chain_id {
                 continue;
             }
             for event in &events {

@@ -114,7 +114,7 @@ pub(crate) fn converse_as(
     for (who, acts) in moves {
         cast.empty_mailbox(*who);
         let letter = Letter { subject: "outside".to_owned(), bytes: b"act".to_vec(), asks: false };
-        cast.handle(*who, letter, acts);
+        cast.handle(*who, &letter, acts);
     }
     if !leaves {
         (0..actors).for_each(|who| cast.empty_mailbox(who));
@@ -148,14 +148,14 @@ struct Cast {
 impl Cast {
     fn empty_mailbox(&mut self, who: usize) {
         while let Some(letter) = self.players[who].mailbox.pop_front() {
-            self.handle(who, letter, &[]);
+            self.handle(who, &letter, &[]);
         }
     }
 
     /// Handles one message. Returns the answer, if it is a request.
-    fn handle(&mut self, who: usize, letter: Letter, acts: &[Act]) -> Vec<u8> {
+    fn handle(&mut self, who: usize, letter: &Letter, acts: &[Act]) -> Vec<u8> {
         self.players[who].is_busy = true;
-        self.players[who].begin(&letter);
+        self.players[who].begin(letter);
         for act in acts {
             match act {
                 Act::Send(to, bytes) if *to != who => self.send(who, *to, bytes),
@@ -182,7 +182,7 @@ impl Cast {
         let player = &mut self.players[who];
         let subject = player.call(player.ask, their_id, bytes);
         self.empty_mailbox(to);
-        let answer = self.handle(to, Letter { subject, bytes: bytes.to_vec(), asks: true }, &[]);
+        let answer = self.handle(to, &Letter { subject, bytes: bytes.to_vec(), asks: true }, &[]);
         let player = &mut self.players[who];
         player.told(player.ask, Value::Result(Ok(Some(Box::new(Value::Bytes(answer))))));
     }
@@ -262,7 +262,7 @@ impl Player {
         let args = [Value::String(to), Value::Bytes(bytes.to_vec())];
         let args = Values::of(&args).unwrap();
         self.recorder.append(&Event::ImportCall(Call { function, args, fuel: None })).unwrap();
-        let chain: ChainId = self.recorder.header().chain_id;
+        let chain: ChainId = self.recorder.chain_id();
         let Tip { seq, hash } = self.recorder.tip().unwrap();
         format!("{} {chain} {seq} {hash}", id(self.number))
     }
