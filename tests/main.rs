@@ -21,6 +21,7 @@ mod actors;
 mod bisect;
 mod doctor;
 mod guests;
+mod machine;
 mod minimise;
 mod mutants;
 mod no_host;

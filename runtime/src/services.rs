@@ -1,8 +1,15 @@
 //! What `theater:simple` offers to actors, one file for each interface.
 
 mod denied;
+mod environment;
+mod filesystem;
 mod message_server;
+mod process;
+mod random;
 mod runtime;
+mod timing;
+#[cfg(test)]
+mod trial;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +25,10 @@ use crate::system::WeakSystem;
 use crate::trap::Failure;
 
 use denied::Denied;
+use filesystem::Folder;
+
+/// How much of a subject a decision tells.
+const SUBJECT_BYTES_MAX: usize = 4096;
 
 /// What every service knows of the actor it serves.
 ///
@@ -46,20 +57,27 @@ pub(crate) fn serve(host: &mut Host, served: &Served, given: &Handlers) {
     let service =
         |_| -> Box<dyn Service> { Box::new(message_server::MessageServer(served.clone())) };
     offer("message-server-host", given.message_server.map(service));
-    for interface in [
-        "environment",
-        "filesystem",
-        "http-client",
-        "http-server",
-        "lifecycle",
-        "process",
-        "random",
-        "store",
-        "supervisor",
-        "timing",
-    ] {
+    let timing = given.timing.as_ref();
+    offer("timing", timing.map(|given| boxed(timing::Timing::new(served, given))));
+    let random = given.random.as_ref();
+    offer("random", random.map(|given| boxed(random::Random::new(served, given))));
+    let environment = given
+        .environment
+        .as_ref()
+        .map(|given| boxed(environment::Environment::new(given, std::env::vars_os())));
+    offer("environment", environment);
+    let filesystem = given.filesystem.as_ref();
+    let folder = filesystem.map(|given| Arc::new(Folder::open(given, &served.base_dir)));
+    offer("filesystem", folder.clone().map(|folder| boxed(filesystem::Filesystem(folder))));
+    let process = given.process.as_ref();
+    offer("process", process.map(|given| boxed(process::Processes::new(served, given, folder))));
+    for interface in ["http-client", "http-server", "lifecycle", "store", "supervisor"] {
         offer(interface, None);
     }
+}
+
+fn boxed(service: impl Service + 'static) -> Box<dyn Service> {
+    Box::new(service)
 }
 
 /// A `result` without a payload where all is well.
@@ -78,9 +96,10 @@ fn given(outcome: Result<Value, String>) -> Value {
     })
 }
 
-/// What the chain says of a decision.
+/// What the chain says of a decision. A long subject is cut: the call before it has the whole.
 fn decision(reason: Reason, capability: &str, subject: &str, detail: &str) -> Permission {
-    reason.permission(capability, subject, detail)
+    let end = subject.floor_char_boundary(SUBJECT_BYTES_MAX);
+    reason.permission(capability, &subject[..end], detail)
 }
 
 /// The component calls what this version does not have, or by other types.

@@ -298,6 +298,11 @@ impl System {
         Ok(self.0.edge.get().expect("it was set above").handle().clone())
     }
 
+    /// The same, held weakly.
+    pub(crate) fn weak(&self) -> WeakSystem {
+        WeakSystem(Arc::downgrade(&self.0))
+    }
+
     /// The folder for the stores of actors.
     pub(crate) fn stores(&self) -> &Path {
         &self.0.options.stores
@@ -404,7 +409,7 @@ impl System {
         let shared = Arc::new(Shared::default());
         let mut host = Host::new(spec.grants)?;
         let served = Served {
-            system: WeakSystem(Arc::downgrade(&self.0)),
+            system: self.weak(),
             id,
             chain,
             shared: shared.clone(),
