@@ -1,117 +1,15 @@
 //! Actors that talk to one another, on real threads and with real chains. What the guest does with a
 //! message is said in `corpus/guests/rust/messenger/src/lib.rs`.
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use theater_record::{Event, LifecycleState, Stored, record_hash};
-use theater_runtime::{
-    ActorId, Backend, End, Listed, NoAnswer, SendError, Spec, System, SystemOptions,
-};
-use theater_verify::VerifiedChain;
+use theater_record::LifecycleState;
+use theater_runtime::{ActorError, End, ErrorKind, NoAnswer, SendError};
 
-use crate::stage::{component, replay, verified};
+use crate::stage::actors::{SOON, Stage};
 
-const SOON: Duration = Duration::from_secs(20);
-
-/// What a chain tells of an actor.
-struct Told {
-    chain: String,
-    /// Who sent each message.
-    senders: Vec<String>,
-    states: Vec<LifecycleState>,
-    /// The hash of every record.
-    links: Vec<String>,
-}
-
-impl Told {
-    fn of(chain: &VerifiedChain) -> Told {
-        let id = chain.header().chain_id.to_string();
-        let mut told = Told { chain: id, senders: vec![], states: vec![], links: vec![] };
-        let mut reader = chain.reader().unwrap();
-        while let Some(stored) = reader.read().unwrap() {
-            let Stored::Record(record) = stored else { continue };
-            told.links.push(record_hash(record.frame.bytes()).to_string());
-            match record.event().unwrap() {
-                Event::Permission(decision) => told.senders.push(decision.subject),
-                Event::Lifecycle(lifecycle) => told.states.push(lifecycle.state),
-                _ => {}
-            }
-        }
-        told
-    }
-}
-
-/// A system with a folder of its own, and what its actors have logged.
-struct Stage {
-    system: System,
-    logged: Arc<Mutex<Vec<String>>>,
-    _folder: tempfile::TempDir,
-}
-
-impl Stage {
-    fn new() -> Stage {
-        let folder = tempfile::tempdir().unwrap();
-        let logged = Arc::new(Mutex::new(Vec::new()));
-        let log = logged.clone();
-        let system = System::new(SystemOptions {
-            chains: folder.path().join("chains"),
-            stores: folder.path().join("stores"),
-            cache: Some(crate::stage::cache()),
-            clock: theater_runtime::machine::clock(),
-            random: Box::new(|| theater_runtime::machine::random().unwrap()),
-            log: Box::new(move |_, text| log.lock().unwrap().push(text.to_owned())),
-        });
-        Stage { system: system.unwrap(), logged, _folder: folder }
-    }
-
-    fn spawn(&self) -> ActorId {
-        self.spawn_as(|_| {})
-    }
-
-    fn spawn_as(&self, change: impl FnOnce(&mut Spec)) -> ActorId {
-        let bytes = std::fs::read(component("messenger")).unwrap();
-        let mut spec = Spec::new("messenger", bytes);
-        change(&mut spec);
-        self.system.spawn(spec).unwrap()
-    }
-
-    #[track_caller]
-    fn ask(&self, id: ActorId, message: &str) -> String {
-        let answer = self.system.request(id, message.as_bytes().to_vec(), SOON).unwrap();
-        String::from_utf8(answer).unwrap()
-    }
-
-    fn tell(&self, id: ActorId, message: &str) {
-        self.system.send(id, message.as_bytes().to_vec(), SOON).unwrap();
-    }
-
-    /// Stops an actor and holds its chain against its component, with no other actor around.
-    #[track_caller]
-    fn ends_and_replays(&self, id: ActorId) -> Told {
-        self.system.stop(id, SOON).unwrap();
-        let chain = verified(&std::fs::read(self.system.chain_path(id)).unwrap());
-        for backend in [Backend::Cranelift, Backend::Pulley] {
-            replay(&chain, &component("messenger"), backend);
-        }
-        Told::of(&chain)
-    }
-
-    fn listed(&self, id: ActorId) -> Listed {
-        self.system.list().into_iter().find(|listed| listed.id == id).unwrap()
-    }
-
-    /// How an actor came to its end, which it has to do soon.
-    #[track_caller]
-    fn end(&self, id: ActorId) -> End {
-        let start = Instant::now();
-        loop {
-            if let Some(end) = self.listed(id).end {
-                return end;
-            }
-            assert!(start.elapsed() < SOON, "{id} goes on");
-        }
-    }
+fn failed(kind: ErrorKind, message: &str) -> End {
+    End::Failed(ActorError::new(kind, message))
 }
 
 #[test]
@@ -183,8 +81,9 @@ fn an_actor_that_fails_harms_no_other() {
     let trapped = stage.system.request(traps, b"trap".to_vec(), SOON);
     assert_eq!(trapped, Err(SendError::NoAnswer(NoAnswer::Ended)));
     assert_eq!(stage.ask(other, "count"), "1");
-    assert_eq!(stage.end(fails), End::Error("badly".to_owned()));
-    assert!(matches!(stage.end(traps), End::Trapped(_)));
+    assert_eq!(stage.end(fails), failed(ErrorKind::Returned, "badly"));
+    let End::Failed(error) = stage.end(traps) else { panic!("it has not failed") };
+    assert_eq!(error.kind, ErrorKind::Trapped);
     for id in [fails, traps, other] {
         stage.ends_and_replays(id);
     }
@@ -208,12 +107,12 @@ fn an_actor_that_computes_for_ever_is_killed_and_its_chain_replays() {
 fn a_parent_hears_of_its_children_and_takes_them_along() {
     let stage = Stage::new();
     let parent = stage.spawn();
-    let child = || stage.spawn_as(|spec| spec.parent = Some(parent));
+    let child = || stage.spawn_below(parent);
     let (leaves, fails, stopped, stays) = (child(), child(), child(), child());
     assert_eq!(stage.ask(leaves, "leave a note"), "goodbye");
     assert_eq!(stage.end(leaves), End::Completed(Some(b"a note".to_vec())));
     let _ = stage.system.request(fails, b"fail badly".to_vec(), SOON);
-    assert_eq!(stage.end(fails), End::Error("badly".to_owned()));
+    assert_eq!(stage.end(fails), failed(ErrorKind::Returned, "badly"));
     stage.system.stop(stopped, SOON).unwrap();
     let mut heard = Vec::new();
     while heard.len() < 3 {
@@ -229,8 +128,11 @@ fn a_full_mailbox_makes_senders_wait_and_then_refuses() {
     let stage = Stage::new();
     let busy = stage.spawn_as(|spec| spec.mailbox = 2);
     stage.tell(busy, "spin");
-    let full = (0..10)
-        .find_map(|_| stage.system.send(busy, b"hello".to_vec(), Duration::from_millis(20)).err());
-    assert_eq!(full, Some(SendError::Full(busy)));
+    let patience = Duration::from_millis(20);
+    let hello = || stage.system.send(busy, b"hello".to_vec(), patience).unwrap_err();
+    // What is in the mailbox is not in the chain, so whoever sent it does not know of it yet.
+    let unknown = SendError::NoAnswer(NoAnswer::TimedOut(patience));
+    assert_eq!([hello(), hello()], [unknown.clone(), unknown]);
+    assert_eq!(hello(), SendError::Full(busy));
     stage.system.stop(busy, Duration::ZERO).unwrap();
 }

@@ -4,79 +4,37 @@
 //! What an actor can be asked to do are the functions it exports from `theater:simple`. Each gets the
 //! state and gives it back, as `option<list<u8>>`; a component that keeps its state to itself gives
 //! nothing back, and one that exports nothing of `theater:simple` is left alone.
+//!
+//! An actor may have several lives, one after another, in the same chain. What belongs to one life is in
+//! [`Life`], which only the thread touches that runs the actor, and in [`Shared`], for the services.
+
+mod life;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use theater_record::{LifecycleState, Outcome, TrapCode, Value, Values};
+use theater_record::ChainId;
 
 use crate::actor_id::ActorId;
-use crate::delivery::{Delivery, HandlerCall, NotHandled, Reply, Sender};
-use crate::handlers::{ACTOR, CHILDREN, Handlers, MESSAGES};
+use crate::delivery::{Delivery, Reply};
+use crate::end::{End, Status};
+use crate::family::Family;
 use crate::interrupt::Interrupt;
 use crate::killer::Killer;
 use crate::mailbox::Mailbox;
-use crate::recording::{Recording, RunError};
-use crate::trap::Failure;
+use crate::recording::Rest;
+use crate::spec::Spec;
 
-/// How an actor came to its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
-    /// By itself, with what it left behind.
-    Completed(Option<Vec<u8>>),
-    /// It trapped.
-    Trapped(Failure),
-    /// One of its functions returned an error.
-    Error(String),
-    /// It was asked to.
-    Stopped,
-    /// It was killed.
-    Killed,
-    /// Its chain could not be written any further.
-    NotRecorded(String),
-}
+pub(crate) use life::{Life, request_id};
 
-impl End {
-    /// Whether somebody should hear of it: it did not end as it was meant to.
-    #[must_use]
-    pub fn is_failure(&self) -> bool {
-        match self {
-            End::Completed(_) | End::Stopped => false,
-            End::Trapped(_) | End::Error(_) | End::Killed | End::NotRecorded(_) => true,
-        }
-    }
-
-    /// The case of `actor-error-kind` that it is.
-    fn kind(&self) -> Value {
-        let limits = [TrapCode::OutOfFuel, TrapCode::MemoryLimit, TrapCode::TableLimit];
-        Value::Enum(match self {
-            End::Trapped(failure) if limits.contains(&failure.code) => 2,
-            End::Trapped(_) | End::Killed => 1,
-            End::NotRecorded(_) => 6,
-            End::Error(_) | End::Completed(_) | End::Stopped => 0,
-        })
-    }
-
-    /// What its chain says.
-    fn lifecycle(&self) -> (LifecycleState, String) {
-        match self {
-            End::Completed(_) => (LifecycleState::Completed, String::new()),
-            End::Trapped(failure) => (LifecycleState::Failed, failure.to_string()),
-            End::Error(error) => (LifecycleState::Failed, error.clone()),
-            End::Stopped => (LifecycleState::Stopped, String::new()),
-            End::Killed => (LifecycleState::Killed, String::new()),
-            End::NotRecorded(reason) => (LifecycleState::Failed, reason.clone()),
-        }
-    }
-}
-
-/// What an actor and the services it calls have in common.
+/// What one life of an actor and the services it calls have in common.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
-    /// Requests that the actor has yet to answer, by their ids.
-    pub(crate) outstanding: Mutex<BTreeMap<String, Reply>>,
+    /// Requests that the actor has yet to answer, by their numbers.
+    pub(crate) outstanding: Mutex<BTreeMap<u64, Reply>>,
     /// Set when the actor wants to come to its end, with what it leaves behind.
     pub(crate) leaves: Mutex<Option<Option<Vec<u8>>>>,
     /// Wakes the actor where it waits.
@@ -86,57 +44,148 @@ pub(crate) struct Shared {
 /// An actor.
 pub(crate) struct Actor {
     pub(crate) id: ActorId,
-    pub(crate) name: String,
     pub(crate) parent: Option<ActorId>,
+    pub(crate) spec: Arc<Spec>,
     pub(crate) mailbox: Mailbox<Delivery>,
-    killer: Killer,
-    shared: Arc<Shared>,
     /// Whether a thread runs it, or is about to.
     is_scheduled: AtomicBool,
-    life: Mutex<Life>,
-    end: Mutex<Option<End>>,
-    has_ended: Condvar,
+    life: Mutex<Option<Life>>,
+    state: Mutex<Option<Vec<u8>>>,
+    standing: Mutex<Standing>,
+    has_changed: Condvar,
 }
 
-/// What only the thread touches that runs the actor.
-struct Life {
-    recording: Option<Recording>,
-    state: Option<Vec<u8>>,
-    handlers: Handlers,
-    requests: u64,
+/// What can be known of an actor without waiting for it.
+struct Standing {
+    status: Status,
+    end: Option<End>,
+    /// How to reach into the present life, once it has begun.
+    hold: Option<Hold>,
+    order: Option<Order>,
+    /// Who has asked for the end, if somebody has.
+    ended_by: Option<EndedBy>,
+    /// The chains, the newest last, each with its file.
+    chains: Vec<(ChainId, PathBuf)>,
+    lives: u64,
+    /// The children of the present life.
+    family: Option<Arc<Family>>,
+    /// The chain between two lives.
+    rest: Option<Rest>,
+    /// Whether somebody wants it to be started again once it has ended.
+    is_wanted_again: bool,
+    /// Whether its next life takes up the state of the last.
+    keeps_state: bool,
+    /// The chain that its next life is to be brought back from.
+    past: Option<PathBuf>,
+    /// What it is called among the children that its parent's manifest names.
+    child: Option<String>,
+    /// What is worth knowing of how it was brought back.
+    notes: Vec<String>,
+}
+
+struct Hold {
+    killer: Killer,
+    shared: Arc<Shared>,
+}
+
+/// What an actor does before it does anything else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Order {
+    /// Come to its end.
+    Stop,
+    /// Come to its end in this way, in the middle of whatever it does.
+    Fall(End),
+    /// Rest, and leave its chain open.
+    Pause,
+}
+
+/// Who has asked for an actor's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EndedBy {
+    /// The actor that has started it, by hand or through its supervision.
+    Parent,
+    /// Somebody else.
+    Other,
+}
+
+/// What became of a life.
+pub(crate) enum Ended {
+    /// It came to its end. The chain is open, unless it cannot be written.
+    Over(End, Option<Rest>),
+    /// It rests, and its chain is left open.
+    Paused,
 }
 
 impl Actor {
-    /// An actor whose component was started, but not told so yet.
-    pub(crate) fn new(
-        (id, name, parent): (ActorId, String, Option<ActorId>),
-        capacity: usize,
-        recording: Recording,
-        handlers: Handlers,
-        state: Option<Vec<u8>>,
-        shared: Arc<Shared>,
-    ) -> Actor {
-        let killer = recording.killer();
-        let life = Life { recording: Some(recording), state, handlers, requests: 0 };
+    /// An actor that has not begun to live.
+    pub(crate) fn new(id: ActorId, parent: Option<ActorId>, spec: Arc<Spec>) -> Actor {
+        let standing = Standing {
+            status: Status::Starting,
+            end: None,
+            hold: None,
+            order: None,
+            ended_by: None,
+            chains: Vec::new(),
+            lives: 0,
+            family: None,
+            rest: None,
+            is_wanted_again: false,
+            keeps_state: false,
+            past: None,
+            child: None,
+            notes: Vec::new(),
+        };
         Actor {
             id,
-            name,
             parent,
-            mailbox: Mailbox::new(capacity),
-            killer,
-            shared,
-            is_scheduled: AtomicBool::new(false),
-            life: Mutex::new(life),
-            end: Mutex::new(None),
-            has_ended: Condvar::new(),
+            mailbox: Mailbox::new(spec.mailbox),
+            // Nothing of what waits is done before it has begun.
+            is_scheduled: AtomicBool::new(true),
+            life: Mutex::new(None),
+            state: Mutex::new(spec.state.clone()),
+            standing: Mutex::new(standing),
+            has_changed: Condvar::new(),
+            spec,
         }
     }
 
-    /// Tells the component that it is started. To be called on a thread with room for its stack.
-    pub(crate) fn init(&self) -> Result<(), End> {
-        let mut life = lock(&self.life);
-        let done = life.init(self.id);
-        done.map_err(|end| self.finish(&mut life, end))
+    /// Notes that a life is being made, and how to end it.
+    pub(crate) fn is_made(&self, killer: Killer, shared: Arc<Shared>) {
+        let mut standing = lock(&self.standing);
+        let hold = Hold { killer, shared };
+        if let Some(Order::Fall(_)) = standing.order {
+            hold.kill();
+        }
+        standing.hold = Some(hold);
+        standing.lives += 1;
+    }
+
+    /// Takes on a life that has just begun, and tells it so. To be called on a thread with room for its
+    /// stack.
+    pub(crate) fn begin(&self, mut life: Life, is_fresh: bool) -> Result<(), Ended> {
+        if is_fresh && let Err(end) = life.init(&self.state) {
+            return Err(self.over(life, end));
+        }
+        *lock(&self.life) = Some(life);
+        Ok(())
+    }
+
+    /// Ends a life that has just begun.
+    pub(crate) fn fails_with(&self, end: End) -> Ended {
+        match lock(&self.life).take() {
+            Some(life) => self.over(life, end),
+            None => Ended::Over(end, None),
+        }
+    }
+
+    /// Notes that it takes messages.
+    pub(crate) fn is_running(&self) {
+        self.set_status(Status::Running);
+    }
+
+    /// Lets what waits be done, from now on.
+    pub(crate) fn unlock_mailbox(&self) {
+        self.is_scheduled.store(false, Ordering::Release);
     }
 
     /// Whether the caller has to see to it that the actor is run.
@@ -144,249 +193,279 @@ impl Actor {
         !self.is_scheduled.swap(true, Ordering::AcqRel)
     }
 
-    /// Does what waits. How it ended is returned once, if it did.
-    pub(crate) fn run(&self) -> Option<End> {
+    /// Does what waits. What became of its life is returned once, if it has ended; then, nothing of what
+    /// waits is done before the next life.
+    pub(crate) fn run(&self) -> Option<Ended> {
         loop {
-            let mut life = lock(&self.life);
-            life.recording.as_ref()?;
-            while let Some(delivery) = self.mailbox.take() {
-                if let Err(end) = life.handle(delivery, &self.shared) {
-                    return Some(self.finish(&mut life, end));
+            let mut held = lock(&self.life);
+            let life = held.as_mut()?;
+            let end = loop {
+                if let Some(order) = self.ordered() {
+                    break Some(order);
                 }
+                let Some(delivery) = self.mailbox.take() else { break None };
+                if let Err(end) = life.handle(delivery, &self.state) {
+                    break Some(Order::Fall(end));
+                }
+            };
+            if let Some(order) = end {
+                let life = held.take()?;
+                drop(held);
+                return Some(match order {
+                    Order::Stop => self.over(life, End::Stopped),
+                    Order::Fall(end) => self.over(life, end),
+                    Order::Pause => self.paused(life),
+                });
             }
-            drop(life);
+            drop(held);
             self.is_scheduled.store(false, Ordering::Release);
             // Something may have come in just before; whoever put it there saw a thread at work.
-            if self.mailbox.is_empty() || !self.schedule() {
+            let has_more = !self.mailbox.is_empty() || lock(&self.standing).order.is_some();
+            if !has_more || !self.schedule() {
                 return None;
             }
         }
     }
 
-    /// Writes the end down, and lets everybody know who waits for it.
-    fn finish(&self, life: &mut Life, end: End) -> End {
-        let end = match life.recording.take() {
-            None => end,
-            Some(recording) => {
-                let (state, detail) = end.lifecycle();
-                match recording.end(state, &detail) {
-                    Ok(_) => end,
-                    Err(error) => End::NotRecorded(error.to_string()),
-                }
-            }
+    fn ordered(&self) -> Option<Order> {
+        lock(&self.standing).order.clone()
+    }
+
+    /// Writes the end of a life down.
+    pub(crate) fn over(&self, life: Life, end: End) -> Ended {
+        // Who fell with another, or was killed for a reason, says so.
+        let end = match (self.ordered(), end) {
+            (Some(Order::Fall(end)), End::Killed) => end,
+            (_, end) => end,
         };
-        *lock(&self.end) = Some(end.clone());
-        self.has_ended.notify_all();
-        // Whoever waits for an answer hears that there will be none.
+        match life.rest(&end) {
+            Ok(rest) => Ended::Over(end, Some(rest)),
+            Err(error) => Ended::Over(End::unrecorded(&error), None),
+        }
+    }
+
+    fn paused(&self, life: Life) -> Ended {
+        match life.pause() {
+            Ok(()) => Ended::Paused,
+            Err(error) => Ended::Over(End::unrecorded(&error), None),
+        }
+    }
+
+    /// Notes how a life ended. Unless another follows, nothing gets into the mailbox any more, and
+    /// whoever waits for an answer hears that there will be none.
+    pub(crate) fn has_ended(&self, end: &End, is_restarting: bool) {
+        let mut standing = lock(&self.standing);
+        standing.end = Some(end.clone());
+        standing.order = None;
+        standing.hold = None;
+        standing.status = if is_restarting { Status::Restarting } else { end.status() };
+        drop(standing);
+        if !is_restarting {
+            drop(self.mailbox.close());
+        }
+        self.has_changed.notify_all();
+    }
+
+    /// If it was to be started again, it is not. Returns how it had ended, with its chain.
+    pub(crate) fn gives_up(&self) -> Option<(End, Option<Rest>)> {
+        let mut standing = lock(&self.standing);
+        if standing.status != Status::Restarting {
+            return None;
+        }
+        let end = standing.end.clone()?;
+        standing.status = end.status();
+        let rest = standing.rest.take();
+        drop(standing);
         drop(self.mailbox.close());
-        lock(&self.shared.outstanding).clear();
-        end
+        self.has_changed.notify_all();
+        Some((end, rest))
     }
 
-    /// How it ended, if it did.
+    /// Notes that it rests.
+    pub(crate) fn has_paused(&self) {
+        drop(self.mailbox.close());
+        self.set_status(Status::Paused);
+    }
+
+    /// Gets ready for another life.
+    pub(crate) fn starts_again(&self) {
+        // Nothing is done before it has begun.
+        self.is_scheduled.store(true, Ordering::Release);
+        let mut standing = lock(&self.standing);
+        standing.status = Status::Starting;
+        standing.end = None;
+        standing.order = None;
+        standing.ended_by = None;
+        drop(standing);
+        self.mailbox.open();
+    }
+
+    fn set_status(&self, status: Status) {
+        lock(&self.standing).status = status;
+        self.has_changed.notify_all();
+    }
+
+    /// Asks it to come to its end before it does anything else. The caller has to wake it.
+    pub(crate) fn stop(&self) {
+        lock(&self.standing).order.get_or_insert(Order::Stop);
+    }
+
+    /// Notes who wants it to end. Whoever came first, counts.
+    pub(crate) fn note_ended_by(&self, by: EndedBy) {
+        lock(&self.standing).ended_by.get_or_insert(by);
+    }
+
+    /// Has it started again once it has ended.
+    pub(crate) fn wants_again(&self) {
+        lock(&self.standing).is_wanted_again = true;
+    }
+
+    /// Whether somebody wanted that, who is not asked again.
+    pub(crate) fn is_wanted_again(&self) -> bool {
+        std::mem::take(&mut lock(&self.standing).is_wanted_again)
+    }
+
+    /// Has its next life take up the state of the last.
+    pub(crate) fn keeps_state(&self) {
+        lock(&self.standing).keeps_state = true;
+    }
+
+    /// Whether the life that begins starts with the initial state, which it then has, and is told so.
+    pub(crate) fn is_to_begin_anew(&self) -> bool {
+        let keeps_state = std::mem::take(&mut lock(&self.standing).keeps_state);
+        if !keeps_state {
+            lock(&self.state).clone_from(&self.spec.state);
+        }
+        !keeps_state
+    }
+
+    /// Has its next life brought back from this chain. `child` is what its parent's manifest calls it.
+    pub(crate) fn set_past(&self, chain: PathBuf, child: Option<String>) {
+        let mut standing = lock(&self.standing);
+        (standing.past, standing.child) = (Some(chain), child);
+    }
+
+    /// The chain to be brought back from.
+    pub(crate) fn take_past(&self) -> Option<PathBuf> {
+        lock(&self.standing).past.take()
+    }
+
+    /// Whether it waits to be brought back, and what its parent's manifest calls it.
+    pub(crate) fn waits_as(&self) -> Option<Option<String>> {
+        let standing = lock(&self.standing);
+        standing.past.as_ref().map(|_| standing.child.clone())
+    }
+
+    pub(crate) fn add_note(&self, note: Option<String>) {
+        lock(&self.standing).notes.extend(note);
+    }
+
+    /// What is worth knowing of how it was brought back.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        lock(&self.standing).notes.clone()
+    }
+
+    /// Gives it a state, when it is brought back.
+    pub(crate) fn set_state(&self, state: Option<Vec<u8>>) {
+        *lock(&self.state) = state;
+    }
+
+    /// The children of the present life, or of the last.
+    pub(crate) fn family(&self) -> Option<Arc<Family>> {
+        lock(&self.standing).family.clone()
+    }
+
+    pub(crate) fn set_family(&self, family: Arc<Family>) {
+        lock(&self.standing).family = Some(family);
+    }
+
+    /// Keeps its chain until the next life.
+    pub(crate) fn keep_rest(&self, rest: Rest) {
+        lock(&self.standing).rest = Some(rest);
+    }
+
+    /// The chain that its last life has left open.
+    pub(crate) fn take_rest(&self) -> Option<Rest> {
+        lock(&self.standing).rest.take()
+    }
+
+    /// Asks it to rest before it does anything else. The caller has to wake it.
+    pub(crate) fn pause(&self) {
+        lock(&self.standing).order.get_or_insert(Order::Pause);
+    }
+
+    /// Ends it in this way, whatever it does. The caller has to wake it.
+    pub(crate) fn fall(&self, end: End, by: EndedBy) {
+        let mut standing = lock(&self.standing);
+        if matches!(standing.order, Some(Order::Fall(_))) {
+            return;
+        }
+        standing.ended_by.get_or_insert(by);
+        standing.order = Some(Order::Fall(end));
+        if let Some(hold) = &standing.hold {
+            hold.kill();
+        }
+    }
+
+    /// Who has asked for the end of the last life.
+    pub(crate) fn ended_by(&self) -> Option<EndedBy> {
+        lock(&self.standing).ended_by
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        lock(&self.standing).status
+    }
+
+    /// How its last life ended, unless it has begun another.
     pub(crate) fn end(&self) -> Option<End> {
-        lock(&self.end).clone()
+        lock(&self.standing).end.clone()
     }
 
-    /// Waits until it has ended, for a while.
-    pub(crate) fn wait(&self, patience: Duration) -> Option<End> {
-        let until = Instant::now() + patience;
-        let mut end = lock(&self.end);
-        while end.is_none() {
-            let left = until.saturating_duration_since(Instant::now());
+    /// How many lives it has had, with the present one.
+    pub(crate) fn lives(&self) -> u64 {
+        lock(&self.standing).lives
+    }
+
+    /// Its chains, the newest last.
+    pub(crate) fn chains(&self) -> Vec<(ChainId, PathBuf)> {
+        lock(&self.standing).chains.clone()
+    }
+
+    pub(crate) fn add_chain(&self, id: ChainId, path: PathBuf) {
+        lock(&self.standing).chains.push((id, path));
+    }
+
+    /// Waits for as long as `is_awaited` says so of its status, for a while. The status is returned once
+    /// it does not.
+    pub(crate) fn wait_while(
+        &self,
+        patience: Duration,
+        is_awaited: impl Fn(Status) -> bool,
+    ) -> Option<Status> {
+        let start = Instant::now();
+        let mut standing = lock(&self.standing);
+        while is_awaited(standing.status) {
+            let left = patience.saturating_sub(start.elapsed());
             if left.is_zero() {
                 return None;
             }
-            let waited = self.has_ended.wait_timeout(end, left);
-            end = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.has_changed.wait_timeout(standing, left);
+            standing = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        end.clone()
+        Some(standing.status)
     }
 
-    /// Stops whatever it does.
-    pub(crate) fn kill(&self) {
+    /// The state that the component gave back last.
+    pub(crate) fn state(&self) -> Option<Vec<u8>> {
+        lock(&self.state).clone()
+    }
+}
+
+impl Hold {
+    fn kill(&self) {
         self.killer.kill();
         self.shared.interrupt.raise();
-        // It may be doing nothing, and has to look up.
-        let _ = self.mailbox.put_anyway(Delivery::Stop, true);
     }
-
-    /// The state that the component gave back last. Waits while the actor is at work.
-    pub(crate) fn state(&self) -> Option<Vec<u8>> {
-        lock(&self.life).state.clone()
-    }
-}
-
-impl Life {
-    fn init(&mut self, id: ActorId) -> Result<(), End> {
-        self.tell(ACTOR, "init", vec![Value::String(id.to_string())]).map(drop)
-    }
-
-    fn handle(&mut self, delivery: Delivery, shared: &Shared) -> Result<(), End> {
-        match delivery {
-            Delivery::Stop => return Err(End::Stopped),
-            Delivery::Send { from, message } => {
-                self.receive(&from)?;
-                self.tell(MESSAGES, "handle-send", vec![Value::Bytes(message)])?;
-            }
-            Delivery::Request { from, message, reply } => {
-                self.request(&from, message, reply, shared)?;
-            }
-            Delivery::Call(call) => self.call(call)?,
-            Delivery::ChildEnded { child, end } => self.child_ended(child, end)?,
-        }
-        match lock(&shared.leaves).take() {
-            Some(left) => Err(End::Completed(left)),
-            None => Ok(()),
-        }
-    }
-
-    /// Writes down who sent what comes next.
-    fn receive(&mut self, from: &Sender) -> Result<(), End> {
-        let Some(recording) = &mut self.recording else { return Ok(()) };
-        recording.decided(from.record()).map_err(|error| not_recorded(&error))
-    }
-
-    fn request(
-        &mut self,
-        from: &Sender,
-        message: Vec<u8>,
-        reply: Reply,
-        shared: &Shared,
-    ) -> Result<(), End> {
-        self.receive(from)?;
-        self.requests += 1;
-        let id = format!("request-{}", self.requests);
-        // The component may answer while it handles the request.
-        lock(&shared.outstanding).insert(id.clone(), reply);
-        let params = vec![Value::String(id.clone()), Value::Bytes(message)];
-        let told = self.tell(MESSAGES, "handle-request", params);
-        let outcome = match &told {
-            Ok(None) => Some(Err("the actor does not take requests".to_owned())),
-            // Without an answer, it is going to answer later.
-            Ok(Some(given)) => given.first().and_then(answer_in).map(Ok),
-            Err(End::Error(error)) => Some(Err(error.clone())),
-            Err(_) => None,
-        };
-        if let Some(outcome) = outcome
-            && let Some(reply) = lock(&shared.outstanding).remove(&id)
-        {
-            reply.answer(outcome);
-        }
-        told.map(drop)
-    }
-
-    /// Makes a call that a service has asked for, and tells it what came of it.
-    fn call(&mut self, call: HandlerCall) -> Result<(), End> {
-        let HandlerCall { interface, name, params, decisions, done } = call;
-        if let Some(recording) = &mut self.recording {
-            for decision in decisions {
-                recording.decided(decision).map_err(|error| not_recorded(&error))?;
-            }
-        }
-        match self.tell(interface, name, params) {
-            Ok(Some(mut given)) => {
-                // What a handler gives back besides the state is a tuple.
-                let given = match given.pop() {
-                    Some(Value::Tuple(given)) => given,
-                    Some(other) => vec![other],
-                    None => Vec::new(),
-                };
-                done.tell(Ok(given));
-                Ok(())
-            }
-            Ok(None) => {
-                done.tell(Err(NotHandled::NoHandler(name)));
-                Ok(())
-            }
-            Err(end) => {
-                let (_, detail) = end.lifecycle();
-                done.tell(Err(NotHandled::Failed(detail)));
-                Err(end)
-            }
-        }
-    }
-
-    fn child_ended(&mut self, child: ActorId, end: End) -> Result<(), End> {
-        let child = Value::String(child.to_string());
-        let option = |bytes: Option<Vec<u8>>| {
-            Value::Option(bytes.map(|bytes| Box::new(Value::Bytes(bytes))))
-        };
-        let (handler, params) = match end {
-            End::Completed(left) => ("handle-child-exit", vec![child, option(left)]),
-            End::Stopped | End::Killed => ("handle-child-external-stop", vec![child]),
-            End::Trapped(_) | End::Error(_) | End::NotRecorded(_) => {
-                let (_, detail) = end.lifecycle();
-                let error = Value::Record(vec![end.kind(), Value::String(detail)]);
-                ("handle-child-error", vec![child, error])
-            }
-        };
-        self.tell(CHILDREN, handler, params).map(drop)
-    }
-
-    /// Calls a handler, if the component has it, and keeps the state it gives back. What else it
-    /// gives back is returned.
-    fn tell(
-        &mut self,
-        interface: &'static str,
-        name: &'static str,
-        params: Vec<Value>,
-    ) -> Result<Option<Vec<Value>>, End> {
-        let Some(handler) = self.handlers.find(interface, name) else { return Ok(None) };
-        let Some(recording) = &mut self.recording else { return Ok(None) };
-        let state = self.state.take().map(|state| Box::new(Value::Bytes(state)));
-        let args = [Value::Option(state), Value::Tuple(params)];
-        let args = Values::of(&args).map_err(|error| End::NotRecorded(error.to_string()))?;
-        let outcome = recording.call(handler.export, args).map_err(|error| not_recorded(&error))?;
-        let results = match outcome {
-            Outcome::Trapped { code: TrapCode::Killed, .. } => return Err(End::Killed),
-            Outcome::Trapped { code, detail } => {
-                return Err(End::Trapped(Failure { code, detail }));
-            }
-            Outcome::Returned(results) => {
-                let types = [&handler.result];
-                results.decode(types.into_iter(), self.handlers.types())
-            }
-        };
-        match results.ok().and_then(|mut results| results.pop()) {
-            Some(Value::Result(Ok(Some(given)))) => match *given {
-                Value::Tuple(mut given) if !given.is_empty() => {
-                    if let Value::Option(Some(state)) = given.remove(0)
-                        && let Value::Bytes(state) = *state
-                    {
-                        self.state = Some(state);
-                    }
-                    Ok(Some(given))
-                }
-                _ => Ok(Some(Vec::new())),
-            },
-            Some(Value::Result(Err(Some(error)))) => match *error {
-                Value::String(error) => Err(End::Error(error)),
-                _ => Err(End::Error(String::new())),
-            },
-            _ => Ok(Some(Vec::new())),
-        }
-    }
-}
-
-/// The answer in what a handler of requests gives back besides the state.
-fn answer_in(given: &Value) -> Option<Vec<u8>> {
-    let Value::Tuple(given) = given else { return None };
-    let Some(Value::Option(Some(answer))) = given.first() else { return None };
-    match &**answer {
-        Value::Bytes(answer) => Some(answer.clone()),
-        _ => None,
-    }
-}
-
-fn not_recorded(error: &RunError) -> End {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    End::NotRecorded(text)
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,26 +1,25 @@
-//! What is put into an actor's mailbox: messages, news of its children, orders.
+//! What is put into an actor's mailbox: messages, calls, news of its children.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use theater_record::{ChainId, Hash, Permission, Value};
 
-use crate::actor::End;
 use crate::actor_id::ActorId;
+use crate::end::End;
 
 /// Something for an actor to do.
-#[derive(Debug)]
 pub(crate) enum Delivery {
     /// A message that wants no answer.
-    Send { from: Sender, message: Vec<u8> },
+    Send { from: Sender, message: Vec<u8>, done: Done },
     /// A message that wants one.
     Request { from: Sender, message: Vec<u8>, reply: Reply },
     /// A call of one of its handlers that a service of its own asks for.
     Call(HandlerCall),
+    /// The question whether a channel is accepted.
+    OpenChannel { from: Sender, channel: String, message: Vec<u8>, done: Opens },
     /// A child came to its end.
     ChildEnded { child: ActorId, end: End },
-    /// The order to stop.
-    Stop,
 }
 
 /// Who sent a message.
@@ -48,6 +47,18 @@ impl Sender {
             detail: String::new(),
         }
     }
+}
+
+/// Hears whether a channel was accepted, and else why not. It must not wait.
+pub(crate) type Opens = Box<dyn FnOnce(Result<Accepted, String>) + Send>;
+
+/// A channel was accepted.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    /// A first message for whoever has opened it.
+    pub(crate) message: Vec<u8>,
+    /// Who has accepted it, by the record of having done so.
+    pub(crate) by: Sender,
 }
 
 /// A call of a handler that something outside has caused: a request over HTTP, the output of a process.
@@ -122,7 +133,7 @@ impl std::fmt::Debug for Done {
 pub(crate) struct Reply(Arc<Slot>);
 
 /// The other end of a [`Reply`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Awaited(Arc<Slot>);
 
 #[derive(Debug, Default)]
@@ -137,6 +148,7 @@ enum State {
     Open,
     Answered(Result<Vec<u8>, String>),
     Lost,
+    Interrupted,
 }
 
 /// Why there is no answer.
@@ -151,6 +163,9 @@ pub enum NoAnswer {
     /// It took too long.
     #[error("no answer within {} ms", _0.as_millis())]
     TimedOut(Duration),
+    /// Whoever asked came to its end first.
+    #[error("whoever asked came to its end before the answer came")]
+    Interrupted,
 }
 
 /// A place for one answer.
@@ -184,6 +199,11 @@ impl Slot {
 }
 
 impl Awaited {
+    /// Ends the waiting.
+    pub(crate) fn interrupt(&self) {
+        self.0.set(State::Interrupted);
+    }
+
     /// Waits for the answer.
     pub(crate) fn wait(self, patience: Duration) -> Result<Vec<u8>, NoAnswer> {
         let until = Instant::now() + patience;
@@ -192,6 +212,7 @@ impl Awaited {
             match std::mem::take(&mut *state) {
                 State::Answered(answer) => return answer.map_err(NoAnswer::Refused),
                 State::Lost => return Err(NoAnswer::Ended),
+                State::Interrupted => return Err(NoAnswer::Interrupted),
                 State::Open => {}
             }
             let left = until.saturating_duration_since(Instant::now());

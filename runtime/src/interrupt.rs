@@ -1,25 +1,63 @@
 //! Wakes an actor that waits in one of its services, so that it can be killed there too.
 
+use std::sync::Mutex;
+use std::time::Duration;
+
 use theater_record::TrapCode;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::actor::lock;
+use crate::delivery::{Awaited, NoAnswer};
 use crate::trap::Failure;
 
 /// Ends whatever one actor waits for.
 #[derive(Debug)]
-pub(crate) struct Interrupt(watch::Sender<bool>);
+pub(crate) struct Interrupt {
+    is_raised: watch::Sender<bool>,
+    /// The answer that the actor waits for, if it does.
+    awaited: Mutex<Option<Awaited>>,
+}
 
 impl Default for Interrupt {
     fn default() -> Interrupt {
-        Interrupt(watch::Sender::new(false))
+        Interrupt { is_raised: watch::Sender::new(false), awaited: Mutex::new(None) }
     }
 }
 
 impl Interrupt {
     /// Ends the waiting, also all that is still to come.
     pub(crate) fn raise(&self) {
-        self.0.send_replace(true);
+        self.is_raised.send_replace(true);
+        if let Some(awaited) = &*lock(&self.awaited) {
+            awaited.interrupt();
+        }
+    }
+
+    /// Whether the waiting is over.
+    pub(crate) fn is_raised(&self) -> bool {
+        *self.is_raised.borrow()
+    }
+
+    /// Waits for an answer, unless the actor is killed first.
+    pub(crate) fn wait_for(
+        &self,
+        awaited: Awaited,
+        patience: Duration,
+    ) -> Result<Vec<u8>, NoAnswer> {
+        *lock(&self.awaited) = Some(awaited.clone());
+        // It may have been raised just before it could have known what to end.
+        if self.is_raised() {
+            awaited.interrupt();
+        }
+        let answer = awaited.wait(patience);
+        *lock(&self.awaited) = None;
+        answer
+    }
+
+    /// Fails once the waiting has to end. For waits that look around by themselves.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        if self.is_raised() { Err(killed()) } else { Ok(()) }
     }
 
     /// Waits for something that is done at the edge, unless the actor is killed first.
@@ -28,7 +66,7 @@ impl Interrupt {
         edge: &Handle,
         awaited: impl Future<Output = T>,
     ) -> Result<T, Failure> {
-        let mut raised = self.0.subscribe();
+        let mut raised = self.is_raised.subscribe();
         edge.block_on(async {
             tokio::select! {
                 done = awaited => Ok(done),
@@ -57,6 +95,7 @@ mod tests {
         let edge = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let interrupt = Arc::new(Interrupt::default());
         assert_eq!(interrupt.wait(edge.handle(), async { 7 }), Ok(7));
+        assert_eq!(interrupt.check(), Ok(()));
         let waits = std::thread::spawn({
             let (interrupt, edge) = (interrupt.clone(), edge.handle().clone());
             move || interrupt.wait(&edge, pending::<()>())
@@ -65,5 +104,6 @@ mod tests {
         interrupt.raise();
         assert_eq!(waits.join().unwrap(), Err(killed()));
         assert_eq!(interrupt.wait(edge.handle(), pending::<()>()), Err(killed()));
+        assert_eq!(interrupt.check(), Err(killed()));
     }
 }

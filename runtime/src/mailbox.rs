@@ -5,14 +5,12 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A bounded queue with many senders and one receiver at a time.
-#[derive(Debug)]
 pub(crate) struct Mailbox<T> {
     inner: Mutex<Inner<T>>,
     room: Condvar,
     capacity: usize,
 }
 
-#[derive(Debug)]
 struct Inner<T> {
     waiting: VecDeque<T>,
     /// Once closed, nothing more gets in.
@@ -57,17 +55,13 @@ impl<T> Mailbox<T> {
         }
     }
 
-    /// Puts something in that has to get in: news of a child, the order to stop. There is room for
-    /// it always, and `is_urgent` puts it before all that waits.
-    pub(crate) fn put_anyway(&self, item: T, is_urgent: bool) -> Result<(), Refused<T>> {
+    /// Puts something in that has to get in, such as news of a child. There is room for it always.
+    pub(crate) fn put_anyway(&self, item: T) -> Result<(), Refused<T>> {
         let mut inner = self.lock();
         if inner.is_closed {
             return Err(Refused::Closed(item));
         }
-        match is_urgent {
-            true => inner.waiting.push_front(item),
-            false => inner.waiting.push_back(item),
-        }
+        inner.waiting.push_back(item);
         Ok(())
     }
 
@@ -85,6 +79,11 @@ impl<T> Mailbox<T> {
         inner.is_closed = true;
         self.room.notify_all();
         inner.waiting.drain(..).collect()
+    }
+
+    /// Lets things in again.
+    pub(crate) fn open(&self) {
+        self.lock().is_closed = false;
     }
 
     /// How much waits.
@@ -114,14 +113,13 @@ mod tests {
     use super::{Mailbox, Refused};
 
     #[test]
-    fn what_was_put_first_is_taken_first_unless_something_is_urgent() {
-        let mailbox = Mailbox::new(3);
+    fn what_was_put_first_is_taken_first_and_some_always_get_in() {
+        let mailbox = Mailbox::new(2);
         mailbox.put("a", Duration::ZERO).unwrap();
         mailbox.put("b", Duration::ZERO).unwrap();
-        mailbox.put_anyway("now", true).unwrap();
-        mailbox.put_anyway("then", false).unwrap();
+        mailbox.put_anyway("c").unwrap();
         let taken: Vec<_> = std::iter::from_fn(|| mailbox.take()).collect();
-        assert_eq!(taken, ["now", "a", "b", "then"]);
+        assert_eq!(taken, ["a", "b", "c"]);
     }
 
     #[test]
@@ -156,6 +154,8 @@ mod tests {
         assert_eq!(mailbox.close(), [1]);
         assert_eq!(sender.join().unwrap(), Err(Refused::Closed(2)));
         assert_eq!(mailbox.put(3, Duration::ZERO), Err(Refused::Closed(3)));
-        assert_eq!(mailbox.put_anyway(4, true), Err(Refused::Closed(4)));
+        assert_eq!(mailbox.put_anyway(4), Err(Refused::Closed(4)));
+        mailbox.open();
+        assert_eq!(mailbox.put(5, Duration::ZERO), Ok(()));
     }
 }

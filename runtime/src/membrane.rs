@@ -59,7 +59,19 @@ pub(crate) struct Actor<B> {
     pub(crate) killed: Killed,
 }
 
+/// What a life leaves to the next one in the same chain: names and numbers that were given out.
+pub(crate) struct Past {
+    interner: Interner,
+    handles: Handles,
+}
+
 impl<B> Actor<B> {
+    /// The backend, and what the next life needs to know.
+    pub(crate) fn into_past(self) -> (B, Past) {
+        let Actor { backend, interner, handles, .. } = self;
+        (backend, Past { interner, handles })
+    }
+
     pub(crate) fn counts_fuel(&self) -> bool {
         self.fuel_start.is_some()
     }
@@ -115,14 +127,21 @@ impl<B: Backend> Sandbox<B> {
 
     /// The same membrane around a fresh store, for an actor's next life.
     pub(crate) fn renewed(self, component: &Component, limits: &Limits) -> Result<Sandbox<B>> {
-        let Actor { backend, interner, handles, killed, .. } = self.store.into_data();
+        let actor = self.store.into_data();
+        let killed = actor.killed.clone();
+        let (backend, past) = actor.into_past();
         let mut sandbox = Sandbox::new(component, limits, backend)?;
-        let actor = sandbox.store.data_mut();
-        actor.interner = interner;
-        actor.killed = killed;
-        // What the old instance held is gone, but numbers are never given out twice.
-        actor.handles.continue_from(&handles);
+        sandbox.store.data_mut().killed = killed;
+        sandbox.go_on_from(past);
         Ok(sandbox)
+    }
+
+    /// Continues the names and numbers of an earlier life.
+    pub(crate) fn go_on_from(&mut self, past: Past) {
+        let actor = self.store.data_mut();
+        actor.interner = past.interner;
+        // What the old instance held is gone, but numbers are never given out twice.
+        actor.handles.continue_from(&past.handles);
     }
 
     /// Starts a fresh instance. Its start functions may already call out.

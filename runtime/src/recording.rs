@@ -1,8 +1,8 @@
 //! Runs a component and records it.
 
 use theater_record::{
-    Clock, CloseReason, Event, Lifecycle, LifecycleState, Outcome, Permission, RecordError,
-    Recorder, Tip, TrapCode, Values,
+    Call, ChainId, Clock, CloseReason, Event, Lifecycle, LifecycleState, Outcome, Permission,
+    RecordError, Recorder, Tip, TrapCode, Values,
 };
 use theater_verify::VerifiedChain;
 
@@ -11,7 +11,7 @@ use crate::engine::Limits;
 use crate::host::Host;
 use crate::killer::Killer;
 use crate::live::{self, Live};
-use crate::membrane::Sandbox;
+use crate::membrane::{Past, Sandbox};
 use crate::playback::{self, Ending, PlaybackError, Player};
 use crate::tape::Mismatch;
 use crate::trap::Failure;
@@ -77,24 +77,45 @@ impl Recording {
         recorder: Recorder,
         options: &RecordingOptions,
     ) -> Result<Recording, RunError> {
+        let mut recording = Recording::prepare(component, host, Rest::fresh(recorder), options)?;
+        recording.spawn()?;
+        Ok(recording)
+    }
+
+    /// Connects a component to the host, for a life that begins where the chain stands. It does not run
+    /// before [`Recording::spawn`].
+    pub(crate) fn prepare(
+        component: &Component,
+        host: Host,
+        rest: Rest,
+        options: &RecordingOptions,
+    ) -> Result<Recording, RunError> {
         let flushed = flushed(component, options);
-        let lifter = component.lifter().map_err(RunError::Lifter)?;
+        let Rest { recorder, past } = rest;
         let live = Live::new(recorder, host, flushed, options.clock.clone());
         let mut sandbox = Sandbox::new(component, &options.limits, live).map_err(RunError::Link)?;
+        if let Some(past) = past {
+            sandbox.go_on_from(past);
+        }
+        let lifter = component.lifter().map_err(RunError::Lifter)?;
         Live::connect(&mut sandbox.store, component, lifter).map_err(not_connected)?;
-        let mut recording =
-            Recording { sandbox, clock: options.clock.clone(), is_alive: true, failure: None };
-        recording.note(LifecycleState::Spawned, String::new())?;
-        match recording.sandbox.instantiate() {
+        Ok(Recording { sandbox, clock: options.clock.clone(), is_alive: false, failure: None })
+    }
+
+    /// Begins a life: notes so, and instantiates the component.
+    pub(crate) fn spawn(&mut self) -> Result<(), RunError> {
+        self.is_alive = true;
+        self.note(LifecycleState::Spawned, String::new())?;
+        match self.sandbox.instantiate() {
             Ok(Ok(())) => {}
             Ok(Err(failure)) => {
-                recording.note(LifecycleState::Failed, instantiation_failed(&failure))?;
-                recording.is_alive = false;
-                recording.failure = Some(failure);
+                self.note(LifecycleState::Failed, instantiation_failed(&failure))?;
+                self.is_alive = false;
+                self.failure = Some(failure);
             }
-            Err(error) => return Err(recording.stopped(error)),
+            Err(error) => return Err(self.stopped(error)),
         }
-        Ok(recording)
+        Ok(())
     }
 
     /// Brings an actor back to where its chain ends, by replay, and goes on from there.
@@ -154,16 +175,29 @@ impl Recording {
 
     /// Calls an export, given by its position in [`crate::World::exports`].
     pub fn call(&mut self, export: usize, args: Values) -> Result<Outcome, RunError> {
+        let args = self.announce(export, args)?;
+        self.make(export, args)
+    }
+
+    /// Writes down a call that [`Recording::make`] makes next.
+    pub(crate) fn announce(&mut self, export: usize, args: Values) -> Result<Announced, RunError> {
         let (definitions, event) = self.sandbox.export_call(export, args);
         self.write(&definitions, &event)?;
-        let Event::ExportCall(call) = event else { unreachable!("it was asked for") };
-        let function = call.function;
+        match event {
+            Event::ExportCall(call) => Ok(Announced(call)),
+            _ => unreachable!("it was asked for"),
+        }
+    }
+
+    /// Makes a call that was written down.
+    pub(crate) fn make(&mut self, export: usize, call: Announced) -> Result<Outcome, RunError> {
+        let Announced(call) = call;
         let outcome = match self.sandbox.call(export, call.args.as_bytes()) {
             Ok(outcome) => outcome,
             Err(error) => return Err(self.stopped(error)),
         };
         self.failure = Failure::of(&outcome);
-        let event = self.sandbox.export_return(function, outcome);
+        let event = self.sandbox.export_return(call.function, outcome);
         self.write(&[], &event)?;
         match event {
             Event::ExportReturn(end) => Ok(end.outcome),
@@ -176,20 +210,30 @@ impl Recording {
         self.write(&[], &Event::Permission(decision))
     }
 
+    /// Waits until everything so far stands in the chain's file.
+    pub(crate) fn written(&mut self) -> Result<(), RunError> {
+        self.tip().map(drop)
+    }
+
+    /// The last record of the chain.
+    pub(crate) fn tip(&mut self) -> Result<Tip, RunError> {
+        Ok(self.sandbox.store.data_mut().backend.recorder.tip()?)
+    }
+
     /// Notes that the component has come to its end, in a way that is known from outside, and closes
     /// the chain.
-    pub fn end(mut self, state: LifecycleState, detail: &str) -> Result<Tip, RunError> {
-        let reason = match state {
-            LifecycleState::Completed => CloseReason::Completed,
-            LifecycleState::Stopped => CloseReason::Stopped,
-            LifecycleState::Killed => CloseReason::Killed,
-            _ => CloseReason::Failed,
-        };
+    pub fn end(self, state: LifecycleState, detail: &str) -> Result<Tip, RunError> {
+        self.rest(state, detail)?.close(state, detail)
+    }
+
+    /// Notes that the component has come to its end, and leaves the chain open for another life.
+    pub(crate) fn rest(mut self, state: LifecycleState, detail: &str) -> Result<Rest, RunError> {
         if self.is_alive {
             self.note(state, detail.to_owned())?;
         }
-        let recorder = self.sandbox.store.into_data().backend.recorder;
-        Ok(recorder.close(reason, detail)?)
+        let actor = self.sandbox.store.into_data();
+        let (live, past) = actor.into_past();
+        Ok(Rest { recorder: live.recorder, past: Some(past) })
     }
 
     /// Notes that the component has come to its end, and closes the chain.
@@ -233,6 +277,39 @@ impl Recording {
 
     fn recorder_failure(&mut self) -> Option<RecordError> {
         self.sandbox.store.data_mut().backend.failed.take()
+    }
+}
+
+/// A call that was written down and not yet made.
+pub(crate) struct Announced(Call);
+
+/// A chain between two lives of an actor.
+pub(crate) struct Rest {
+    recorder: Recorder,
+    /// What the last life leaves to the next. There is none before the first.
+    past: Option<Past>,
+}
+
+impl Rest {
+    /// A chain that has a header only.
+    pub(crate) fn fresh(recorder: Recorder) -> Rest {
+        Rest { recorder, past: None }
+    }
+
+    /// Which chain it is.
+    pub(crate) fn chain(&self) -> ChainId {
+        self.recorder.header().chain_id
+    }
+
+    /// Closes the chain: there will be no other life.
+    pub(crate) fn close(self, state: LifecycleState, detail: &str) -> Result<Tip, RunError> {
+        let reason = match state {
+            LifecycleState::Completed => CloseReason::Completed,
+            LifecycleState::Stopped => CloseReason::Stopped,
+            LifecycleState::Killed => CloseReason::Killed,
+            _ => CloseReason::Failed,
+        };
+        Ok(self.recorder.close(reason, detail)?)
     }
 }
 

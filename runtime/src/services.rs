@@ -1,12 +1,15 @@
 //! What `theater:simple` offers to actors, one file for each interface.
 
+mod chain;
 mod denied;
 mod environment;
 mod filesystem;
+mod lifecycle;
 mod message_server;
 mod process;
 mod random;
 mod runtime;
+mod supervisor;
 mod timing;
 #[cfg(test)]
 mod trial;
@@ -52,11 +55,15 @@ pub(crate) fn serve(host: &mut Host, served: &Served, given: &Handlers) {
         let service = service.unwrap_or_else(|| Box::new(Denied(interface)));
         host.serve(&format!("theater:simple/{interface}"), service);
     };
-    let service = |_| -> Box<dyn Service> { Box::new(runtime::Runtime(served.clone())) };
+    let service = |_| -> Box<dyn Service> { Box::new(runtime::Runtime::new(served.clone())) };
     offer("runtime", given.runtime.map(service));
     let service =
         |_| -> Box<dyn Service> { Box::new(message_server::MessageServer(served.clone())) };
     offer("message-server-host", given.message_server.map(service));
+    // Whose end means what is nothing that permissions are about, as nobody can do anything by it but to fall.
+    offer("lifecycle", Some(Box::new(lifecycle::Lifecycle::new(served.clone()))));
+    let service = |_| -> Box<dyn Service> { Box::new(supervisor::Supervisor(served.clone())) };
+    offer("supervisor", given.supervisor.as_ref().map(service));
     let timing = given.timing.as_ref();
     offer("timing", timing.map(|given| boxed(timing::Timing::new(served, given))));
     let random = given.random.as_ref();
@@ -71,13 +78,18 @@ pub(crate) fn serve(host: &mut Host, served: &Served, given: &Handlers) {
     offer("filesystem", folder.clone().map(|folder| boxed(filesystem::Filesystem(folder))));
     let process = given.process.as_ref();
     offer("process", process.map(|given| boxed(process::Processes::new(served, given, folder))));
-    for interface in ["http-client", "http-server", "lifecycle", "store", "supervisor"] {
+    for interface in ["http-client", "http-server", "store"] {
         offer(interface, None);
     }
 }
 
 fn boxed(service: impl Service + 'static) -> Box<dyn Service> {
     Box::new(service)
+}
+
+/// The actor that a component names.
+fn address(text: &str) -> Result<ActorId, String> {
+    text.parse().map_err(|error: crate::actor_id::NotAnActorId| error.to_string())
 }
 
 /// A `result` without a payload where all is well.

@@ -28,6 +28,8 @@
 //! - Links and monitors ([`Bonds`]) are kept beside the supervisor; exits cannot be trapped, so
 //!   whoever wants to survive the fall of another watches it instead of being linked to it.
 
+use std::time::Duration;
+
 mod links;
 mod supervisor;
 #[cfg(test)]
@@ -140,6 +142,18 @@ impl Default for BackOff {
 impl Default for Shutdown {
     fn default() -> Shutdown {
         Shutdown::Within(5_000_000_000)
+    }
+}
+
+impl Shutdown {
+    /// How long to wait for it.
+    #[must_use]
+    pub fn grace(self) -> Duration {
+        match self {
+            Shutdown::Within(time_ns) => Duration::from_nanos(time_ns),
+            Shutdown::Whenever => Duration::MAX,
+            Shutdown::Kill => Duration::ZERO,
+        }
     }
 }
 

@@ -13,10 +13,10 @@ use super::Exit;
 pub struct Bonds<K> {
     /// By each of the two.
     links: BTreeMap<K, BTreeSet<K>>,
-    /// By the watched.
-    watchers: BTreeMap<K, BTreeSet<K>>,
-    /// By the watcher.
-    watched: BTreeMap<K, BTreeSet<K>>,
+    /// By the watched: who watches, under which number.
+    watchers: BTreeMap<K, BTreeSet<(K, u64)>>,
+    /// By the watcher: the number, and who is watched.
+    watched: BTreeMap<K, BTreeSet<(u64, K)>>,
 }
 
 /// What the end of an actor means to another one.
@@ -31,8 +31,8 @@ pub enum Effect<K> {
     IsTold {
         /// Who watched.
         watcher: K,
-        /// How the watched one ended.
-        exit: Exit,
+        /// Under which number.
+        monitor: u64,
     },
 }
 
@@ -57,18 +57,20 @@ impl<K: Ord + Copy> Bonds<K> {
         remove(&mut self.links, &other, &one);
     }
 
-    /// Lets an actor watch another one. Nobody can watch themselves.
-    pub fn monitor(&mut self, watcher: K, watched: K) {
-        if watcher != watched {
-            self.watchers.entry(watched).or_default().insert(watcher);
-            self.watched.entry(watcher).or_default().insert(watched);
-        }
+    /// Lets an actor watch another one, under a number of its own. It is told as often as it watches.
+    pub fn monitor(&mut self, watcher: K, monitor: u64, watched: K) {
+        self.watchers.entry(watched).or_default().insert((watcher, monitor));
+        self.watched.entry(watcher).or_default().insert((monitor, watched));
     }
 
-    /// Ends the watching.
-    pub fn demonitor(&mut self, watcher: K, watched: K) {
-        remove(&mut self.watchers, &watched, &watcher);
-        remove(&mut self.watched, &watcher, &watched);
+    /// Ends the watching under a number. Returns whether there was such a thing.
+    pub fn demonitor(&mut self, watcher: K, monitor: u64) -> bool {
+        let is_it = |(number, _): &&(u64, K)| *number == monitor;
+        let found = self.watched.get(&watcher).and_then(|all| all.iter().find(is_it)).copied();
+        let Some((_, watched)) = found else { return false };
+        remove(&mut self.watchers, &watched, &(watcher, monitor));
+        remove(&mut self.watched, &watcher, &(monitor, watched));
+        true
     }
 
     /// Whether nobody is linked to anybody, nor watches anybody.
@@ -81,12 +83,12 @@ impl<K: Ord + Copy> Bonds<K> {
     /// their names. All its bonds are gone after this.
     pub fn ended(&mut self, actor: K, exit: Exit) -> Vec<Effect<K>> {
         let mut effects = Vec::new();
-        for watcher in self.watchers.remove(&actor).unwrap_or_default() {
-            remove(&mut self.watched, &watcher, &actor);
-            effects.push(Effect::IsTold { watcher, exit });
+        for (watcher, monitor) in self.watchers.remove(&actor).unwrap_or_default() {
+            remove(&mut self.watched, &watcher, &(monitor, actor));
+            effects.push(Effect::IsTold { watcher, monitor });
         }
-        for watched in self.watched.remove(&actor).unwrap_or_default() {
-            remove(&mut self.watchers, &watched, &actor);
+        for (monitor, watched) in self.watched.remove(&actor).unwrap_or_default() {
+            remove(&mut self.watchers, &watched, &(actor, monitor));
         }
         for linked in self.links.remove(&actor).unwrap_or_default() {
             remove(&mut self.links, &linked, &actor);
@@ -99,7 +101,7 @@ impl<K: Ord + Copy> Bonds<K> {
 }
 
 /// Takes a name out of a set, and the set away once it is empty.
-fn remove<K: Ord>(sets: &mut BTreeMap<K, BTreeSet<K>>, key: &K, name: &K) {
+fn remove<K: Ord, N: Ord>(sets: &mut BTreeMap<K, BTreeSet<N>>, key: &K, name: &N) {
     if let Some(set) = sets.get_mut(key) {
         set.remove(name);
         if set.is_empty() {

@@ -178,6 +178,14 @@ impl Supervisor {
         self.children.get(&child).is_some_and(|entry| matches!(entry.state, State::Up { .. }))
     }
 
+    /// Whether a child that is down will be started.
+    #[must_use]
+    pub fn will_start(&self, child: Child) -> bool {
+        self.children.get(&child).is_some_and(|entry| {
+            entry.pending.is_some() || matches!(entry.state, State::Starting(_))
+        })
+    }
+
     /// Whether the last action was given, so that nothing more will ever come.
     #[must_use]
     pub fn has_ended(&self) -> bool {

@@ -78,7 +78,12 @@ impl Teller {
                     };
                 }
                 Err(SendError::Full(_)) => tokio::time::sleep(pause).await,
-                Err(SendError::NoActor(_) | SendError::NoAnswer(_)) => return false,
+                Err(
+                    SendError::NoActor(_)
+                    | SendError::NoAnswer(_)
+                    | SendError::TooLarge { .. }
+                    | SendError::Failed(_),
+                ) => return false,
             }
             pause = (pause * 2).min(longest);
         }

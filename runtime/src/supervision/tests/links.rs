@@ -12,15 +12,16 @@ fn the_linked_fall_and_watchers_are_told() {
     bonds.link("b", "a");
     bonds.link("a", "c");
     bonds.link("a", "a");
-    bonds.monitor("d", "a");
-    bonds.monitor("b", "a");
-    bonds.monitor("a", "a");
+    bonds.monitor("d", 1, "a");
+    bonds.monitor("b", 1, "a");
+    bonds.monitor("b", 2, "a");
     let effects = bonds.ended("a", Exit::Failed);
     assert_eq!(
         effects,
         [
-            Effect::IsTold { watcher: "b", exit: Exit::Failed },
-            Effect::IsTold { watcher: "d", exit: Exit::Failed },
+            Effect::IsTold { watcher: "b", monitor: 1 },
+            Effect::IsTold { watcher: "b", monitor: 2 },
+            Effect::IsTold { watcher: "d", monitor: 1 },
             Effect::Falls { actor: "b" },
             Effect::Falls { actor: "c" },
         ]
@@ -34,8 +35,8 @@ fn a_normal_end_makes_nobody_fall_but_ends_the_link() {
     for exit in [Exit::Completed, Exit::Stopped] {
         let mut bonds = Bonds::default();
         bonds.link(1, 2);
-        bonds.monitor(2, 1);
-        assert_eq!(bonds.ended(1, exit), [Effect::IsTold { watcher: 2, exit }]);
+        bonds.monitor(2, 7, 1);
+        assert_eq!(bonds.ended(1, exit), [Effect::IsTold { watcher: 2, monitor: 7 }]);
         assert!(bonds.is_empty());
     }
 }
@@ -45,8 +46,9 @@ fn what_is_taken_back_has_no_effect() {
     let mut bonds = Bonds::default();
     bonds.link(1, 2);
     bonds.unlink(2, 1);
-    bonds.monitor(1, 2);
-    bonds.demonitor(1, 2);
+    bonds.monitor(1, 3, 2);
+    assert!(bonds.demonitor(1, 3));
+    assert!(!bonds.demonitor(1, 3), "there is none any more");
     assert!(bonds.is_empty());
     assert_eq!(bonds.ended(2, Exit::Killed), []);
 }

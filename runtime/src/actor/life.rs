@@ -1,0 +1,315 @@
+//! One life of an actor: what it does with each delivery, by calling its component.
+
+use std::sync::{Arc, Mutex};
+
+use theater_record::{ChainId, Outcome, Value, Values};
+
+use super::{Shared, lock};
+use crate::actor_id::ActorId;
+use crate::delivery::{Accepted, Delivery, Done, HandlerCall, NotHandled, Opens, Reply, Sender};
+use crate::end::{End, ErrorKind, bytes_or_none};
+use crate::handlers::{ACTOR, CHILDREN, Handlers, MESSAGES};
+use crate::recording::{Recording, Rest, RunError};
+use crate::trap::Failure;
+
+/// A state is not larger than this.
+const STATE_BYTES_MAX: usize = 8 << 20;
+
+/// What only the thread touches that runs the actor.
+pub(crate) struct Life {
+    pub(crate) id: ActorId,
+    pub(crate) recording: Recording,
+    pub(crate) chain: ChainId,
+    pub(crate) handlers: Handlers,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) requests: u64,
+}
+
+type State = Mutex<Option<Vec<u8>>>;
+
+impl Life {
+    /// Tells the component that it is started.
+    pub(super) fn init(&mut self, state: &State) -> Result<(), End> {
+        self.tell(ACTOR, "init", vec![Value::String(self.id.to_string())], state).map(drop)
+    }
+
+    /// Does one thing.
+    pub(super) fn handle(&mut self, delivery: Delivery, state: &State) -> Result<(), End> {
+        match delivery {
+            Delivery::Send { from, message, done } => self.send(&from, message, done, state)?,
+            Delivery::Request { from, message, reply } => {
+                self.request(&from, message, reply, state)?;
+            }
+            Delivery::Call(call) => self.call(call, state)?,
+            Delivery::OpenChannel { from, channel, message, done } => {
+                self.open_channel(&from, channel, message, done, state)?;
+            }
+            Delivery::ChildEnded { child, end } => self.child_ended(child, end, state)?,
+        }
+        match lock(&self.shared.leaves).take() {
+            Some(left) => Err(End::Completed(left)),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes down who sent what comes next.
+    fn receive(&mut self, from: &Sender) -> Result<(), End> {
+        self.recording.decided(from.record()).map_err(|error| End::unrecorded(&error))
+    }
+
+    fn send(
+        &mut self,
+        from: &Sender,
+        message: Vec<u8>,
+        done: Done,
+        state: &State,
+    ) -> Result<(), End> {
+        self.receive(from)?;
+        let params = vec![Value::Bytes(message)];
+        if self.handlers.find(MESSAGES, "handle-send").is_none() {
+            done.tell(Err(NotHandled::NoHandler("handle-send")));
+            return Ok(());
+        }
+        let is_outside = *from == Sender::Outside;
+        let recorded = |recording: &mut Recording| {
+            // Somebody outside goes by what is in the file.
+            if is_outside {
+                recording.written()?;
+            }
+            done.tell(Ok(Vec::new()));
+            Ok(())
+        };
+        self.tell_then((MESSAGES, "handle-send"), params, state, recorded).map(drop)
+    }
+
+    fn request(
+        &mut self,
+        from: &Sender,
+        message: Vec<u8>,
+        reply: Reply,
+        state: &State,
+    ) -> Result<(), End> {
+        self.receive(from)?;
+        self.requests += 1;
+        let number = self.requests;
+        // The component may answer while it handles the request.
+        lock(&self.shared.outstanding).insert(number, reply);
+        let params = vec![Value::String(request_id(number)), Value::Bytes(message)];
+        let told = self.tell(MESSAGES, "handle-request", params, state);
+        let outcome = match &told {
+            Ok(None) => Some(Err("the actor does not take requests".to_owned())),
+            // Without an answer, it is going to answer later.
+            Ok(Some(given)) => given.first().and_then(answer_in).map(Ok),
+            Err(End::Failed(error)) if error.kind == ErrorKind::Returned => {
+                Some(Err(error.message.clone()))
+            }
+            Err(_) => None,
+        };
+        if let Some(outcome) = outcome
+            && let Some(reply) = lock(&self.shared.outstanding).remove(&number)
+        {
+            if *from == Sender::Outside {
+                self.recording.written().map_err(|error| End::unrecorded(&error))?;
+            }
+            reply.answer(outcome);
+        }
+        told.map(drop)
+    }
+
+    /// Makes a call that something outside has caused, and tells it what came of it.
+    fn call(&mut self, call: HandlerCall, state: &State) -> Result<(), End> {
+        let HandlerCall { interface, name, params, decisions, done } = call;
+        for decision in decisions {
+            self.recording.decided(decision).map_err(|error| End::unrecorded(&error))?;
+        }
+        match self.tell(interface, name, params, state) {
+            Ok(Some(mut given)) => {
+                // What a handler gives back besides the state is a tuple.
+                let given = match given.pop() {
+                    Some(Value::Tuple(given)) => given,
+                    Some(other) => vec![other],
+                    None => Vec::new(),
+                };
+                done.tell(Ok(given));
+                Ok(())
+            }
+            Ok(None) => {
+                done.tell(Err(NotHandled::NoHandler(name)));
+                Ok(())
+            }
+            Err(end) => {
+                done.tell(Err(not_handled(&end)));
+                Err(end)
+            }
+        }
+    }
+
+    /// Asks the component whether it accepts a channel.
+    fn open_channel(
+        &mut self,
+        from: &Sender,
+        channel: String,
+        message: Vec<u8>,
+        done: Opens,
+        state: &State,
+    ) -> Result<(), End> {
+        self.receive(from)?;
+        let params = vec![Value::String(channel), Value::Bytes(message)];
+        match self.tell(MESSAGES, "handle-channel-open", params, state) {
+            Ok(None) => done(Err("the actor takes no channels".to_owned())),
+            Ok(Some(given)) => match given.first().and_then(accepted_in) {
+                Some(message) => {
+                    let tip = self.recording.tip().map_err(|error| End::unrecorded(&error))?;
+                    let (id, chain) = (self.id, self.chain);
+                    let by = Sender::Actor { id, chain, seq: tip.seq, link: tip.hash };
+                    done(Ok(Accepted { message, by }));
+                }
+                None => done(Err("the actor has declined the channel".to_owned())),
+            },
+            Err(end) => {
+                done(Err(format!("the actor has failed: {end}")));
+                return Err(end);
+            }
+        }
+        Ok(())
+    }
+
+    fn child_ended(&mut self, child: ActorId, end: End, state: &State) -> Result<(), End> {
+        let child = Value::String(child.to_string());
+        let (handler, params) = match end {
+            End::Completed(left) => ("handle-child-exit", vec![child, bytes_or_none(left)]),
+            End::Stopped | End::Killed => ("handle-child-external-stop", vec![child]),
+            End::Failed(error) => ("handle-child-error", vec![child, error.value()]),
+        };
+        self.tell(CHILDREN, handler, params, state).map(drop)
+    }
+
+    /// Calls a handler, if the component has it, and keeps the state it gives back. What else it
+    /// gives back is returned.
+    fn tell(
+        &mut self,
+        interface: &'static str,
+        name: &'static str,
+        params: Vec<Value>,
+        state: &State,
+    ) -> Result<Option<Vec<Value>>, End> {
+        self.tell_then((interface, name), params, state, |_| Ok(()))
+    }
+
+    /// The same, doing something once the call was written down and before it is made.
+    fn tell_then(
+        &mut self,
+        (interface, name): (&'static str, &'static str),
+        params: Vec<Value>,
+        state: &State,
+        recorded: impl FnOnce(&mut Recording) -> Result<(), RunError>,
+    ) -> Result<Option<Vec<Value>>, End> {
+        let Some(handler) = self.handlers.find(interface, name) else { return Ok(None) };
+        let args = with_state(state, params)?;
+        let recording = &mut self.recording;
+        let announced = recording.announce(handler.export, args);
+        let outcome = announced.and_then(|call| {
+            recorded(recording)?;
+            recording.make(handler.export, call)
+        });
+        let results = match outcome.map_err(|error| End::unrecorded(&error))? {
+            Outcome::Trapped { code, detail } => {
+                return Err(End::trapped(&Failure { code, detail }));
+            }
+            Outcome::Returned(results) => {
+                results.decode([&handler.result].into_iter(), self.handlers.types())
+            }
+        };
+        match results.ok().and_then(|mut results| results.pop()) {
+            Some(Value::Result(Ok(Some(given)))) => match *given {
+                Value::Tuple(mut given) if !given.is_empty() => {
+                    keep_state(state, given.remove(0))?;
+                    Ok(Some(given))
+                }
+                _ => Ok(Some(Vec::new())),
+            },
+            Some(Value::Result(Err(Some(error)))) => match *error {
+                Value::String(error) => Err(End::failed(ErrorKind::Returned, error)),
+                _ => Err(End::failed(ErrorKind::Returned, "")),
+            },
+            _ => Ok(Some(Vec::new())),
+        }
+    }
+
+    /// Writes down how this life ended. The chain is left open.
+    pub(super) fn rest(self, end: &End) -> Result<Rest, RunError> {
+        // Whoever waits for an answer hears that there will be none.
+        lock(&self.shared.outstanding).clear();
+        let (state, detail) = end.lifecycle();
+        self.recording.rest(state, detail)
+    }
+
+    /// Writes down that the actor rests.
+    pub(super) fn pause(self) -> Result<(), RunError> {
+        lock(&self.shared.outstanding).clear();
+        self.recording.pause().map(drop)
+    }
+}
+
+/// A request as the component knows it.
+pub(crate) fn request_id(number: u64) -> String {
+    format!("request-{number}")
+}
+
+/// The arguments of a handler. The state is lent to them, not copied.
+fn with_state(state: &State, params: Vec<Value>) -> Result<Values, End> {
+    let mut held = lock(state);
+    let lent = held.take().map(|state| Box::new(Value::Bytes(state)));
+    let mut args = [Value::Option(lent), Value::Tuple(params)];
+    let values = Values::of(&args);
+    if let Value::Option(Some(lent)) = std::mem::replace(&mut args[0], Value::Option(None))
+        && let Value::Bytes(state) = *lent
+    {
+        *held = Some(state);
+    }
+    values.map_err(|error| End::unrecorded(&error))
+}
+
+fn keep_state(state: &State, given: Value) -> Result<(), End> {
+    let given = match given {
+        Value::Option(Some(given)) => match *given {
+            Value::Bytes(given) => Some(given),
+            _ => None,
+        },
+        _ => None,
+    };
+    if let Some(bytes) = given.as_ref().map(Vec::len).filter(|bytes| *bytes > STATE_BYTES_MAX) {
+        let message = format!("returned a state of {bytes} bytes, more than {STATE_BYTES_MAX}");
+        return Err(End::failed(ErrorKind::Exhausted, message));
+    }
+    *lock(state) = given;
+    Ok(())
+}
+
+fn not_handled(end: &End) -> NotHandled {
+    NotHandled::Failed(end.to_string())
+}
+
+/// The answer in what a handler of requests gives back besides the state.
+fn answer_in(given: &Value) -> Option<Vec<u8>> {
+    let Value::Tuple(given) = given else { return None };
+    let Some(Value::Option(Some(answer))) = given.first() else { return None };
+    match &**answer {
+        Value::Bytes(answer) => Some(answer.clone()),
+        _ => None,
+    }
+}
+
+/// The first message in the decision about a channel, if it was accepted.
+fn accepted_in(given: &Value) -> Option<Vec<u8>> {
+    let Value::Tuple(given) = given else { return None };
+    let Some(Value::Record(fields)) = given.first() else { return None };
+    match fields.as_slice() {
+        [Value::Bool(true), Value::Option(Some(message))] => match &**message {
+            Value::Bytes(message) => Some(message.clone()),
+            _ => Some(Vec::new()),
+        },
+        [Value::Bool(true), _] => Some(Vec::new()),
+        _ => None,
+    }
+}

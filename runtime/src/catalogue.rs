@@ -1,0 +1,65 @@
+//! Components, compiled once for all actors that are made of them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use crate::actor::lock;
+use crate::component::{Component, digest};
+use crate::engine::{Backend, Engine, EngineError, Limits};
+use crate::store::Store;
+use crate::system::SpawnError;
+
+/// A component as it was compiled for some limits.
+type Compiled = (Limits, Arc<Component>);
+
+/// Engines and components that are in use.
+pub(crate) struct Catalogue {
+    cache: Option<PathBuf>,
+    /// Where each component is kept, so that its chains can be replayed.
+    store: Option<Store>,
+    engines: Mutex<Vec<(Limits, Engine)>>,
+    components: Mutex<BTreeMap<[u8; 32], Vec<Compiled>>>,
+}
+
+impl Catalogue {
+    /// Nothing yet. Compiled code is kept in the cache, components in the store.
+    pub(crate) fn new(cache: Option<PathBuf>, store: Option<Store>) -> Catalogue {
+        let (engines, components) = (Mutex::new(Vec::new()), Mutex::new(BTreeMap::new()));
+        Catalogue { cache, store, engines, components }
+    }
+
+    /// A component, compiled for these limits.
+    pub(crate) fn component(
+        &self,
+        bytes: &[u8],
+        limits: &Limits,
+    ) -> Result<Arc<Component>, SpawnError> {
+        let digest = digest(bytes).0;
+        let is_it = |(known, _): &&Compiled| known == limits;
+        let known = lock(&self.components);
+        if let Some((_, component)) = known.get(&digest).and_then(|all| all.iter().find(is_it)) {
+            return Ok(Arc::clone(component));
+        }
+        // Compiling takes long; others go on meanwhile.
+        drop(known);
+        let engine = self.engine(limits)?;
+        let component = Arc::new(Component::new(&engine, bytes.to_vec())?);
+        if let Some(store) = &self.store {
+            store.put(component.bytes())?;
+        }
+        let mut known = lock(&self.components);
+        known.entry(digest).or_default().push((*limits, Arc::clone(&component)));
+        Ok(component)
+    }
+
+    fn engine(&self, limits: &Limits) -> Result<Engine, EngineError> {
+        let mut engines = lock(&self.engines);
+        if let Some((_, engine)) = engines.iter().find(|(known, _)| known == limits) {
+            return Ok(engine.clone());
+        }
+        let engine = Engine::new(Backend::Cranelift, limits, self.cache.as_deref())?;
+        engines.push((*limits, engine.clone()));
+        Ok(engine)
+    }
+}

@@ -1,0 +1,436 @@
+//! How lives begin: actors are made, started and started again.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use theater_record::{About, ChainId, IdentityKey, Log, Recorder, Seed};
+
+use super::{ReviveError, SendError, System};
+use crate::actor::{Actor, Ended, EndedBy, Life, Shared};
+use crate::actor_id::ActorId;
+use crate::blueprint::{BlueprintError, Source};
+use crate::component::{Component, ComponentError};
+use crate::end::{End, ErrorKind, Status};
+use crate::engine::{Backend, EngineError};
+use crate::family::Family;
+use crate::handlers::{Handlers, WrongHandler};
+use crate::host::{Host, HostError};
+use crate::manifest::{ChildEntry, Sign};
+use crate::recording::{Recording, RecordingOptions, Rest, RunError};
+use crate::services::{self, Served};
+use crate::spec::Spec;
+use crate::store::StoreError;
+use crate::supervision::{ChildSpec, Restart, Shutdown};
+
+/// Why an actor was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// There is nothing to start.
+    #[error(transparent)]
+    Blueprint(#[from] BlueprintError),
+    /// The engine cannot be set up like this.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The component is none, or cannot be recorded.
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    /// The component cannot be kept.
+    #[error("cannot keep the component")]
+    NotKept(#[from] StoreError),
+    /// It exports something under the name of a handler that is none.
+    #[error(transparent)]
+    Handler(#[from] WrongHandler),
+    /// What it is granted cannot be given.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The file for its chain cannot be made.
+    #[error("cannot create {}", path.display())]
+    Chain {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The key that its chain is to be signed with cannot be used.
+    #[error("cannot sign with the key {}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It cannot be linked or recorded.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// Its parent is not there, or is coming to its end.
+    #[error(transparent)]
+    Parent(#[from] SendError),
+    /// Its parent has as many children as it may have.
+    #[error("the parent may not have more than {max} children")]
+    TooMany {
+        /// How many it may have.
+        max: u64,
+    },
+    /// One of the children it is to be started with cannot be.
+    #[error("cannot start the child {name}")]
+    Child {
+        /// The child's name.
+        name: String,
+        /// Why.
+        source: Box<SpawnError>,
+    },
+    /// It is to be brought back, and has not ended.
+    #[error("{0} has not ended")]
+    GoesOn(ActorId),
+    /// It cannot be brought back from its chain.
+    #[error(transparent)]
+    Revive(#[from] ReviveError),
+    /// It came to its end while it was started.
+    #[error("{name} could not be started: {end}")]
+    Ended {
+        /// The actor's name.
+        name: String,
+        /// How it ended.
+        end: End,
+    },
+}
+
+impl System {
+    /// Starts an actor: instantiates its component, calls its `init`, starts its children. The actor is
+    /// there once this returns.
+    pub fn spawn(&self, spec: Spec, parent: Option<ActorId>) -> Result<ActorId, SpawnError> {
+        let family = match parent {
+            Some(parent) => Some(self.family_with_room(parent)?),
+            None => None,
+        };
+        let actor = self.add(spec, parent, None)?;
+        let id = actor.id;
+        match &family {
+            Some(family) => {
+                family.add(id, spawned(&actor.spec.name));
+                family.start_child(id);
+            }
+            None => self.begin_later(id),
+        }
+        let started = self.await_start(&actor);
+        if started.is_err() {
+            if let Some(family) = &family {
+                family.forget(id);
+            }
+            // What has a chain is kept, for whoever wants to know why.
+            if actor.chains().is_empty() {
+                self.forget(id);
+                self.remove_note(id);
+            }
+        }
+        started.map(|()| id)
+    }
+
+    /// Stops an actor if it is still there, and starts it again under the same id.
+    pub fn restart(&self, id: ActorId) -> Result<(), SpawnError> {
+        let actor = self.find(id)?;
+        let lives = actor.lives();
+        match self.family_of(&actor) {
+            Some(family) => family.start_child(id),
+            None if actor.end().is_some() => self.begin_later(id),
+            None => {
+                actor.wants_again();
+                self.stop_later(id, EndedBy::Other);
+            }
+        }
+        // The life that was there has to end first.
+        let is_old = |status: Status| {
+            status == Status::Running && actor.lives() == lives || status == Status::Restarting
+        };
+        actor.wait_while(RESTART_PATIENCE, is_old);
+        self.await_start(&actor)
+    }
+
+    /// Brings an actor back that has ended, in the state that its chain leads to: what its last handler
+    /// has returned. It goes on in a chain of its own, and is not told that it starts.
+    pub(crate) fn resume(&self, id: ActorId) -> Result<(), SpawnError> {
+        let actor = self.find(id)?;
+        if actor.end().is_none() {
+            return Err(SpawnError::GoesOn(id));
+        }
+        actor.keeps_state();
+        match self.family_of(&actor) {
+            Some(family) => family.start_child(id),
+            None => self.begin_later(id),
+        }
+        self.await_start(&actor)
+    }
+
+    pub(super) fn await_start(&self, actor: &Actor) -> Result<(), SpawnError> {
+        let is_awaited = |status| matches!(status, Status::Starting | Status::Restarting);
+        match actor.wait_while(Duration::MAX, is_awaited) {
+            Some(Status::Running | Status::Paused) => Ok(()),
+            _ => Err(SpawnError::Ended {
+                name: actor.spec.name.clone(),
+                end: actor.end().unwrap_or(End::Killed),
+            }),
+        }
+    }
+
+    /// Adds an actor that has not begun to live.
+    fn add(
+        &self,
+        spec: Spec,
+        parent: Option<ActorId>,
+        child: Option<&str>,
+    ) -> Result<Arc<Actor>, SpawnError> {
+        let mut tail = [0; 10];
+        tail.copy_from_slice(&self.random()[..10]);
+        let id = ActorId::new(self.now() / 1_000_000, tail);
+        let actor = Arc::new(Actor::new(id, parent, Arc::new(spec)));
+        self.write_note(&actor, child)
+            .map_err(|source| SpawnError::Chain { path: self.0.options.chains.clone(), source })?;
+        let mut actors = self.0.actors.write().unwrap_or_else(PoisonError::into_inner);
+        actors.insert(id, Arc::clone(&actor));
+        Ok(actor)
+    }
+
+    /// Takes an actor off the list. Its chains stay.
+    pub(crate) fn forget(&self, id: ActorId) {
+        let mut actors = self.0.actors.write().unwrap_or_else(PoisonError::into_inner);
+        actors.remove(&id);
+    }
+
+    /// Begins a life on a thread of its own. What came of it is the actor's status.
+    pub(crate) fn begin_later(&self, id: ActorId) {
+        let Ok(actor) = self.find(id) else { return };
+        actor.starts_again();
+        let system = self.clone();
+        // Instantiating runs the component's code, which needs a stack of its own.
+        self.0.threads.run(move || system.begin(&actor));
+    }
+
+    fn begin(&self, actor: &Arc<Actor>) {
+        if let Some(family) = actor.family() {
+            // Those of an earlier life go first.
+            family.wait_until_ended();
+        }
+        let again = actor.take_past().map(|chain| (self.life_again(actor, &chain), chain));
+        let begun = match again {
+            Some((Ok(life), _)) => Ok(actor.begin(life, false)),
+            // It had ended, and was about to be started again.
+            Some((Err(SpawnError::Run(RunError::Ended)), chain)) if actor.parent.is_some() => {
+                self.close_past(&chain).and_then(|()| self.begin_anew(actor))
+            }
+            Some((Err(error), _)) => Err(error),
+            None => self.begin_anew(actor),
+        };
+        let begun = match begun {
+            Ok(begun) => begun,
+            Err(error) => return self.has_not_begun(actor, error),
+        };
+        let begun = begun.and_then(|()| match self.begin_children(actor) {
+            Ok(()) => Ok(()),
+            Err(end) => Err(actor.fails_with(end)),
+        });
+        match begun {
+            Ok(()) => {
+                actor.is_running();
+                if let Some(family) = self.family_of(actor) {
+                    family.has_started(actor.id);
+                }
+                actor.unlock_mailbox();
+                self.wake(actor);
+            }
+            Err(ended) => self.ended(actor, ended),
+        }
+    }
+
+    /// Begins a life with nothing left of those before, but perhaps their state.
+    fn begin_anew(&self, actor: &Arc<Actor>) -> Result<Result<(), Ended>, SpawnError> {
+        let is_fresh = actor.is_to_begin_anew();
+        self.life(actor).map(|(life, end)| match end {
+            None => actor.begin(life, is_fresh),
+            Some(end) => Err(actor.over(life, end)),
+        })
+    }
+
+    /// There is no life, and nothing in the chain.
+    fn has_not_begun(&self, actor: &Arc<Actor>, error: SpawnError) {
+        let end = End::failed(ErrorKind::Unstartable, format!("{:#}", anyhow::Error::new(error)));
+        self.ended(actor, Ended::Over(end, actor.take_rest()));
+    }
+
+    /// A life that has just begun, but was not told so. If it has failed already, how it did.
+    fn life(&self, actor: &Arc<Actor>) -> Result<(Life, Option<End>), SpawnError> {
+        let spec = &actor.spec;
+        let component = self.0.catalogue.component(&spec.component, &spec.limits)?;
+        let handlers = Handlers::of(component.world())?;
+        let mut host = Host::new(spec.grants.clone())?;
+        let shared = Arc::new(Shared::default());
+        let rest = match actor.take_rest() {
+            Some(rest) => rest,
+            None => Rest::fresh(self.recorder(actor, &component)?),
+        };
+        let chain = rest.chain();
+        services::serve(&mut host, &served(self, actor, chain, &shared), &spec.handlers);
+        let (limits, durable) = (spec.limits, spec.chain.durable);
+        let options = RecordingOptions { limits, durable, clock: self.0.options.clock.clone() };
+        let mut recording = Recording::prepare(&component, host, rest, &options)?;
+        actor.is_made(recording.killer(), shared.clone());
+        recording.spawn()?;
+        let end = recording.failure().map(End::trapped);
+        Ok((Life { id: actor.id, recording, chain, handlers, shared, requests: 0 }, end))
+    }
+
+    /// Starts the children that the manifest names, under the ids that they had before.
+    fn begin_children(&self, actor: &Arc<Actor>) -> Result<(), End> {
+        let mut before = actor.family().map(|family| family.named()).unwrap_or_default();
+        let waiting = self.waiting_below(actor.id);
+        before.extend(waiting.iter().filter_map(|(id, name)| Some((name.clone()?, *id))));
+        let family = Family::new(self.weak(), actor.id, actor.spec.supervision);
+        for entry in &actor.spec.children {
+            let name = &entry.spec.name;
+            let known = before.iter().find(|(known, _)| known == name).map(|(_, id)| *id);
+            let id = match known.filter(|id| self.find(*id).is_ok()) {
+                Some(id) => id,
+                None => self.add_child(actor, entry).map_err(|error| {
+                    let child = SpawnError::Child { name: name.clone(), source: Box::new(error) };
+                    let text = format!("{:#}", anyhow::Error::new(child));
+                    End::failed(ErrorKind::Unstartable, text)
+                })?,
+            };
+            family.add(id, entry.spec.clone());
+        }
+        for (id, _) in waiting.into_iter().filter(|(_, name)| name.is_none()) {
+            let name = self.find(id).map(|child| child.spec.name.clone()).unwrap_or_default();
+            family.add(id, spawned(&name));
+        }
+        let family = Arc::new(family);
+        actor.set_family(Arc::clone(&family));
+        family.start().map_err(|reason| End::failed(ErrorKind::Escalated, reason))
+    }
+
+    fn add_child(&self, parent: &Actor, entry: &ChildEntry) -> Result<ActorId, SpawnError> {
+        let source = Source::File(parent.spec.base_dir.join(&entry.manifest));
+        let spec = self.read(&source, None, Some(parent.id))?;
+        Ok(self.add(spec, Some(parent.id), Some(&entry.spec.name))?.id)
+    }
+
+    /// The children of an actor that wait to be brought back, each with what its manifest calls it.
+    fn waiting_below(&self, parent: ActorId) -> Vec<(ActorId, Option<String>)> {
+        let mut children = self.actors();
+        children.retain(|actor| actor.parent == Some(parent));
+        children.into_iter().filter_map(|actor| Some((actor.id, actor.waits_as()?))).collect()
+    }
+
+    fn family_with_room(&self, parent: ActorId) -> Result<Arc<Family>, SpawnError> {
+        let actor = self.find(parent)?;
+        let family = actor.family().filter(|family| !family.has_ended());
+        let family = family.ok_or(SendError::NoActor(parent))?;
+        let supervisor = actor.spec.handlers.supervisor.as_ref();
+        if let Some(max) = supervisor.and_then(|handler| handler.max_children) {
+            let is_alive = |id: &ActorId| self.find(*id).is_ok_and(|child| child.end().is_none());
+            if family.children().iter().filter(|id| is_alive(id)).count() as u64 >= max {
+                return Err(SpawnError::TooMany { max });
+            }
+        }
+        Ok(family)
+    }
+
+    /// The family that an actor is a child of, while it goes on.
+    pub(super) fn family_of(&self, actor: &Actor) -> Option<Arc<Family>> {
+        let parent = self.find(actor.parent?).ok()?;
+        parent.family().filter(|family| !family.has_ended())
+    }
+
+    /// Begins a chain, in a file of its own.
+    fn recorder(&self, actor: &Actor, component: &Component) -> Result<Recorder, SpawnError> {
+        let spec = &actor.spec;
+        let mut settings = spec.limits.settings(Backend::Cranelift);
+        settings.push(("actor".to_owned(), actor.id.to_string()));
+        if let Some(parent) = actor.parent {
+            settings.push(("parent".to_owned(), parent.to_string()));
+        }
+        let about = About {
+            recorder: concat!("theater ", env!("CARGO_PKG_VERSION")).to_owned(),
+            name: spec.name.clone(),
+            component: Some(component.digest()),
+            embedded: spec.chain.embed.then(|| component.bytes().to_vec()),
+            manifest: spec.manifest.clone(),
+            state: actor.state(),
+            settings,
+            world: Some(component.world().wit.clone()),
+            ..About::default()
+        };
+        let path = self.chain_file(actor.id, actor.chains().len() + 1);
+        let log: Box<dyn Log> = match spec.chain.keep {
+            true => {
+                let unmade = |source| SpawnError::Chain { path: path.clone(), source };
+                Box::new(new_file(&path).map_err(unmade)?)
+            }
+            false => Box::new(io::sink()),
+        };
+        let (seed, clock) = (Seed::new(self.random()), self.0.options.clock.clone());
+        let options = spec.chain.options(identity(spec)?);
+        let recorder = Recorder::create(log, about, options, seed, clock);
+        let recorder = recorder.map_err(RunError::Record)?;
+        actor.add_chain(recorder.header().chain_id, path);
+        Ok(recorder)
+    }
+
+    /// The file of an actor's first chain, of its second, and so on.
+    pub(super) fn chain_file(&self, id: ActorId, number: usize) -> PathBuf {
+        let name = match number {
+            1 => format!("{id}.chain.cbor"),
+            number => format!("{id}.{number}.chain.cbor"),
+        };
+        self.0.options.chains.join(name)
+    }
+}
+
+/// What the services of an actor know of it.
+pub(super) fn served(
+    system: &System,
+    actor: &Actor,
+    chain: ChainId,
+    shared: &Arc<Shared>,
+) -> Served {
+    Served {
+        system: system.weak(),
+        id: actor.id,
+        chain,
+        shared: shared.clone(),
+        patience: actor.spec.patience,
+        base_dir: actor.spec.base_dir.clone(),
+    }
+}
+
+/// The key that vouches for an actor's chain, if one does.
+pub(super) fn identity(spec: &Spec) -> Result<Option<IdentityKey>, SpawnError> {
+    match &spec.chain.sign {
+        Sign::No | Sign::Fresh => Ok(None),
+        Sign::Identity(path) => read_key(&spec.base_dir.join(path)).map(Some),
+    }
+}
+
+/// How long somebody waits for an actor to come to its end and be started again.
+const RESTART_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How a child is cared for that no manifest names.
+fn spawned(name: &str) -> ChildSpec {
+    let (restart, shutdown) = (Restart::Temporary, Shutdown::default());
+    ChildSpec { name: name.to_owned(), restart, shutdown }
+}
+
+fn new_file(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    // Nobody else goes on with it meanwhile. Where there are no locks, nobody can be told so.
+    let _ = file.try_lock();
+    Ok(file)
+}
+
+fn read_key(path: &Path) -> Result<IdentityKey, SpawnError> {
+    let unusable = |source| SpawnError::Key { path: path.to_owned(), source };
+    let text = std::fs::read_to_string(path).map_err(unusable)?;
+    let no_key = |_| unusable(io::Error::other("it holds no identity key"));
+    IdentityKey::from_secret_text(&text).map_err(no_key)
+}

@@ -1,0 +1,230 @@
+//! How lives end: actors are stopped, killed, and whoever has to do with them hears of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{KILL_PATIENCE, SendError, System};
+use crate::actor::{Actor, Ended, EndedBy};
+use crate::actor_id::ActorId;
+use crate::delivery::{Delivery, Done, HandlerCall, NoAnswer};
+use crate::end::{End, ErrorKind, Status};
+use crate::handlers::ENDS;
+use crate::supervision::Effect;
+use theater_record::Value;
+
+impl System {
+    /// Asks an actor to stop before it does anything else, its children first. What takes longer than
+    /// this is killed.
+    pub fn stop(&self, id: ActorId, grace: Duration) -> Result<End, SendError> {
+        self.stop_as(id, grace, EndedBy::Other)
+    }
+
+    pub(crate) fn stop_as(
+        &self,
+        id: ActorId,
+        grace: Duration,
+        by: EndedBy,
+    ) -> Result<End, SendError> {
+        let actor = self.find(id)?;
+        actor.note_ended_by(by);
+        match self.family_of(&actor) {
+            Some(family) => family.stop_child(id),
+            None => self.stop_later(id, by),
+        }
+        if let Some(end) = wait_for_end(&actor, grace) {
+            return Ok(end);
+        }
+        self.kill_as(id, by)?;
+        wait_for_end(&actor, KILL_PATIENCE)
+            .ok_or(SendError::NoAnswer(NoAnswer::TimedOut(KILL_PATIENCE)))
+    }
+
+    /// Ends an actor and its children, whatever they do. If it is supervised, it may be started again.
+    pub fn kill(&self, id: ActorId) -> Result<(), SendError> {
+        self.kill_as(id, EndedBy::Other)
+    }
+
+    pub(crate) fn kill_as(&self, id: ActorId, by: EndedBy) -> Result<(), SendError> {
+        let actor = self.find(id)?;
+        for child in self.children(id) {
+            let _ = self.kill_as(child, EndedBy::Parent);
+        }
+        self.fall(actor.id, End::Killed, by);
+        Ok(())
+    }
+
+    /// Ends a child and its children at once, and does not start it again.
+    pub(crate) fn kill_child(&self, id: ActorId) -> Result<(), String> {
+        let ended = self.stop_as(id, Duration::ZERO, EndedBy::Parent);
+        ended.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Takes a child that has ended off the list.
+    pub(crate) fn forget_child(&self, id: ActorId) -> Result<(), String> {
+        let actor = self.find(id).map_err(|error| error.to_string())?;
+        if actor.end().is_none() {
+            return Err(format!("{id} has not ended"));
+        }
+        if let Some(family) = self.family_of(&actor) {
+            family.forget(id);
+        }
+        self.forget(id);
+        Ok(())
+    }
+
+    /// Ends everything in order, the youngest first, and closes all chains. What takes longer than this is
+    /// killed.
+    pub fn shutdown(&self, grace: Duration) {
+        let until = Instant::now() + grace;
+        let mut actors = self.actors();
+        actors.retain(|actor| actor.parent.is_none() && actor.end().is_none());
+        for actor in actors.iter().rev() {
+            self.stop_later(actor.id, EndedBy::Other);
+        }
+        for actor in actors.iter().rev() {
+            let left = until.saturating_duration_since(Instant::now());
+            let _ = self.stop_as(actor.id, left, EndedBy::Other);
+        }
+    }
+
+    /// Lets calls finish, pauses all actors, and leaves their chains open, so that they can be brought back.
+    /// Returns how many did not finish in time; these are left as a crash would leave them.
+    pub fn suspend(&self, grace: Duration) -> usize {
+        let until = Instant::now() + grace;
+        let mut actors = self.actors();
+        actors.retain(|actor| actor.end().is_none());
+        for actor in &actors {
+            actor.pause();
+            self.wake(actor);
+        }
+        let is_busy = |status| matches!(status, Status::Starting | Status::Running);
+        let goes_on = |actor: &&Arc<Actor>| {
+            let left = until.saturating_duration_since(Instant::now());
+            actor.wait_while(left, is_busy).is_none()
+        };
+        actors.iter().filter(goes_on).count()
+    }
+
+    /// Begins to stop an actor: its children, then itself.
+    pub(crate) fn stop_later(&self, id: ActorId, by: EndedBy) {
+        let Ok(actor) = self.find(id) else { return };
+        actor.note_ended_by(by);
+        match actor.family().filter(|family| !family.has_ended()) {
+            Some(family) => family.stop(),
+            None => self.stop_alone(id),
+        }
+    }
+
+    /// Stops an actor that has no children any more.
+    pub(crate) fn stop_alone(&self, id: ActorId) {
+        let Ok(actor) = self.find(id) else { return };
+        actor.stop();
+        self.wake(&actor);
+    }
+
+    /// Ends an actor in this way, whatever it does.
+    pub(crate) fn fall(&self, id: ActorId, end: End, by: EndedBy) {
+        let Ok(actor) = self.find(id) else { return };
+        actor.fall(end, by);
+        self.wake(&actor);
+    }
+
+    /// A supervisor wanted to be told that it is this late.
+    pub(crate) fn tick(&self, parent: ActorId) {
+        let system = self.clone();
+        self.0.threads.run(move || {
+            if let Some(family) = system.find(parent).ok().and_then(|actor| actor.family()) {
+                family.tick();
+            }
+        });
+    }
+
+    /// A life has ended: the chain is closed unless another life follows, and whoever has to do with the
+    /// actor hears of it.
+    pub(super) fn ended(&self, actor: &Arc<Actor>, ended: Ended) {
+        let (end, rest) = match ended {
+            Ended::Paused => return actor.has_paused(),
+            Ended::Over(end, rest) => (end, rest),
+        };
+        let was_up = actor.status() != Status::Starting;
+        if let Some(family) = actor.family() {
+            family.stop();
+        }
+        let family = self.family_of(actor);
+        let (is_supervised_again, actions) = match &family {
+            Some(family) => family.has_ended_child(actor.id, end.exit()),
+            None => (false, Vec::new()),
+        };
+        let by_hand = actor.is_wanted_again();
+        let again = is_supervised_again || by_hand;
+        let (state, detail) = end.lifecycle();
+        match rest {
+            Some(rest) if again => actor.keep_rest(rest),
+            // Where the chain cannot be closed, it shows that it has no end.
+            Some(rest) => drop(rest.close(state, detail)),
+            None => {}
+        }
+        if !again {
+            self.remove_note(actor.id);
+        }
+        let by = actor.ended_by();
+        self.channels().ended(self, actor.id);
+        actor.has_ended(&end, again);
+        self.tell_bonds(actor.id, &end);
+        if was_up
+            && by != Some(EndedBy::Parent)
+            && let Some(parent) = actor.parent
+        {
+            self.tell(parent, Delivery::ChildEnded { child: actor.id, end });
+        }
+        if let Some(family) = family {
+            family.perform(actions);
+        }
+        if by_hand {
+            self.begin_later(actor.id);
+        }
+    }
+
+    /// An actor that was about to be started again is not: its chain is closed.
+    pub(crate) fn is_over(&self, id: ActorId) {
+        let Ok(actor) = self.find(id) else { return };
+        if let Some((end, Some(rest))) = actor.gives_up() {
+            let (state, detail) = end.lifecycle();
+            // Where the chain cannot be closed, it shows that it has no end.
+            drop(rest.close(state, detail));
+            self.remove_note(id);
+        }
+    }
+
+    /// Tells whoever monitors an actor, and takes along whoever is linked to it.
+    fn tell_bonds(&self, id: ActorId, end: &End) {
+        for effect in self.bonds(|bonds| bonds.ended(id, end.exit())) {
+            match effect {
+                Effect::Falls { actor } => {
+                    let error = format!("{id}, which it is linked to, has ended: {end}");
+                    let end = End::failed(ErrorKind::Linked, error);
+                    self.fall(actor, end, EndedBy::Other);
+                }
+                Effect::IsTold { watcher, monitor } => self.tell_end(watcher, monitor, id, end),
+            }
+        }
+    }
+
+    /// Tells an actor how another one ended that it monitors.
+    pub(crate) fn tell_end(&self, watcher: ActorId, monitor: u64, ended: ActorId, end: &End) {
+        let call = HandlerCall {
+            interface: ENDS,
+            name: "handle-actor-end",
+            params: vec![Value::U64(monitor), Value::String(ended.to_string()), end.value()],
+            decisions: Vec::new(),
+            done: Done::unheard(),
+        };
+        self.tell(watcher, Delivery::Call(call));
+    }
+}
+
+fn wait_for_end(actor: &Actor, patience: Duration) -> Option<End> {
+    let is_up = |status| matches!(status, Status::Starting | Status::Running | Status::Restarting);
+    actor.wait_while(patience, is_up)?;
+    actor.end()
+}

@@ -1,0 +1,144 @@
+//! Messages, calls and the channels they travel on: all that is put into mailboxes.
+
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use super::{SendError, System};
+use crate::actor::Actor;
+use crate::actor_id::ActorId;
+use crate::delivery::{Delivery, Done, HandlerCall, NoAnswer, NotHandled, Sender, reply};
+use crate::interrupt::Interrupt;
+use crate::mailbox::Refused;
+
+impl System {
+    /// Sends a message from outside of all actors. It was handled, and stands in the actor's chain file,
+    /// once this returns.
+    pub fn send(&self, to: ActorId, message: Vec<u8>, patience: Duration) -> Result<(), SendError> {
+        let (tell, told) = mpsc::sync_channel(1);
+        let done = Done::new(move |outcome| {
+            let _ = tell.send(outcome);
+        });
+        let (from, until) = (Sender::Outside, Instant::now() + patience);
+        self.check_size(to, &message)?;
+        self.put(to, Delivery::Send { from, message, done }, patience, None)?;
+        match told.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(NotHandled::Failed(error))) => Err(SendError::Failed(error)),
+            Ok(Err(NotHandled::NoHandler(_) | NotHandled::Ended)) => {
+                Err(SendError::NoAnswer(NoAnswer::Ended))
+            }
+            Err(_) => Err(SendError::NoAnswer(NoAnswer::TimedOut(patience))),
+        }
+    }
+
+    /// Sends a request from outside of all actors, and waits for the answer.
+    pub fn request(
+        &self,
+        to: ActorId,
+        message: Vec<u8>,
+        patience: Duration,
+    ) -> Result<Vec<u8>, SendError> {
+        let (reply, awaited) = reply();
+        let from = Sender::Outside;
+        self.check_size(to, &message)?;
+        self.put(to, Delivery::Request { from, message, reply }, patience, None)?;
+        Ok(awaited.wait(patience)?)
+    }
+
+    /// Sends a message from an actor, which waits while there is no room.
+    pub(crate) fn deliver(
+        &self,
+        to: ActorId,
+        from: Sender,
+        message: Vec<u8>,
+        patience: Duration,
+        interrupt: &Interrupt,
+    ) -> Result<(), SendError> {
+        let done = Done::unheard();
+        self.check_size(to, &message)?;
+        self.put(to, Delivery::Send { from, message, done }, patience, Some(interrupt))
+    }
+
+    /// Sends a request from an actor, which waits for the answer.
+    pub(crate) fn ask(
+        &self,
+        to: ActorId,
+        from: Sender,
+        message: Vec<u8>,
+        patience: Duration,
+        interrupt: &Interrupt,
+    ) -> Result<Vec<u8>, SendError> {
+        let (reply, awaited) = reply();
+        self.check_size(to, &message)?;
+        self.put(to, Delivery::Request { from, message, reply }, patience, Some(interrupt))?;
+        Ok(interrupt.wait_for(awaited, patience)?)
+    }
+
+    /// Has an actor call one of its own handlers.
+    pub(crate) fn call_handler(
+        &self,
+        id: ActorId,
+        call: HandlerCall,
+        patience: Duration,
+    ) -> Result<(), SendError> {
+        self.put(id, Delivery::Call(call), patience, None)
+    }
+
+    /// Has an actor call one of its own handlers, whether there is room or not.
+    pub(crate) fn tell(&self, id: ActorId, delivery: Delivery) {
+        if let Ok(actor) = self.find(id)
+            && actor.mailbox.put_anyway(delivery).is_ok()
+        {
+            self.wake(&actor);
+        }
+    }
+
+    pub(super) fn wake(&self, actor: &Arc<Actor>) {
+        if !actor.schedule() {
+            return;
+        }
+        let (system, actor) = (self.clone(), Arc::clone(actor));
+        self.0.threads.run(move || {
+            if let Some(ended) = actor.run() {
+                system.ended(&actor, ended);
+            }
+        });
+    }
+
+    /// Puts something into a mailbox, waiting for room for a while.
+    pub(crate) fn put(
+        &self,
+        to: ActorId,
+        mut delivery: Delivery,
+        patience: Duration,
+        interrupt: Option<&Interrupt>,
+    ) -> Result<(), SendError> {
+        let actor = self.find(to)?;
+        let until = Instant::now() + patience;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match actor.mailbox.put(delivery, left.min(LOOK_UP_EVERY)) {
+                Ok(()) => {
+                    self.wake(&actor);
+                    return Ok(());
+                }
+                Err(Refused::Closed(_)) => return Err(SendError::NoActor(to)),
+                Err(Refused::Full(_)) if left.is_zero() => return Err(SendError::Full(to)),
+                Err(Refused::Full(_)) if interrupt.is_some_and(Interrupt::is_raised) => {
+                    return Err(SendError::NoAnswer(NoAnswer::Interrupted));
+                }
+                Err(Refused::Full(refused)) => delivery = refused,
+            }
+        }
+    }
+
+    /// Refuses what is too large for an actor.
+    pub(crate) fn check_size(&self, to: ActorId, message: &[u8]) -> Result<(), SendError> {
+        let max = self.find(to)?.spec.message_bytes_max;
+        let bytes = message.len() as u64;
+        if bytes > max { Err(SendError::TooLarge { to, bytes, max }) } else { Ok(()) }
+    }
+}
+
+/// Whoever waits for room looks up this often, as it may have been killed.
+const LOOK_UP_EVERY: Duration = Duration::from_millis(50);
