@@ -77,7 +77,12 @@ pub(crate) struct HandlerCall {
 }
 
 /// Hears once what became of a call of a handler, on the thread that runs the actor: it must not wait.
-pub(crate) struct Done(Option<Hears>);
+#[derive(Default)]
+pub(crate) struct Done {
+    hears: Option<Hears>,
+    /// Says whether the call is not to be made any more.
+    is_void: Option<Box<dyn Fn() -> bool + Send>>,
+}
 
 type Hears = Box<dyn FnOnce(Result<Vec<Value>, NotHandled>) + Send>;
 
@@ -98,17 +103,30 @@ pub(crate) enum NotHandled {
 impl Done {
     /// Has this function hear of it.
     pub(crate) fn new(hears: impl FnOnce(Result<Vec<Value>, NotHandled>) + Send + 'static) -> Done {
-        Done(Some(Box::new(hears)))
+        Done { hears: Some(Box::new(hears)), is_void: None }
     }
 
     /// Nobody waits for it.
     pub(crate) fn unheard() -> Done {
-        Done(None)
+        Done::default()
+    }
+
+    /// The same for a call that may become void while it waits: an actor that has started again must not
+    /// hear of what it has started in an earlier life.
+    pub(crate) fn unless(self, is_void: impl Fn() -> bool + Send + 'static) -> Done {
+        let mut done = self;
+        done.is_void = Some(Box::new(is_void));
+        done
+    }
+
+    /// Whether the call is not to be made any more.
+    pub(crate) fn is_void(&self) -> bool {
+        self.is_void.as_ref().is_some_and(|is_void| is_void())
     }
 
     /// Tells what the handler returned besides the state, or why it did not.
     pub(crate) fn tell(mut self, outcome: Result<Vec<Value>, NotHandled>) {
-        if let Some(hears) = self.0.take() {
+        if let Some(hears) = self.hears.take() {
             hears(outcome);
         }
     }
@@ -116,7 +134,7 @@ impl Done {
 
 impl Drop for Done {
     fn drop(&mut self) {
-        if let Some(hears) = self.0.take() {
+        if let Some(hears) = self.hears.take() {
             hears(Err(NotHandled::Ended));
         }
     }
@@ -124,7 +142,7 @@ impl Drop for Done {
 
 impl std::fmt::Debug for Done {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Done").field(&self.0.is_some()).finish()
+        f.debug_tuple("Done").field(&self.hears.is_some()).finish()
     }
 }
 

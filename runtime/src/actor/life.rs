@@ -119,6 +119,9 @@ impl Life {
     /// Makes a call that something outside has caused, and tells it what came of it.
     fn call(&mut self, call: HandlerCall, state: &State) -> Result<(), End> {
         let HandlerCall { interface, name, params, decisions, done } = call;
+        if done.is_void() {
+            return Ok(());
+        }
         for decision in decisions {
             self.recording.decided(decision).map_err(|error| End::unrecorded(&error))?;
         }

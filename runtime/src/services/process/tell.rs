@@ -56,13 +56,15 @@ impl Teller {
         let (mut pause, longest) = PAUSES;
         loop {
             let (tell, told) = oneshot::channel();
+            let is_left = self.is_left.clone();
             let call = HandlerCall {
                 interface: handlers::PROCESSES,
                 name: handler,
                 params: vec![Value::U64(self.number), what.clone()],
                 decisions: Vec::new(),
                 // Nobody listens any more if the actor has left.
-                done: Done::new(move |outcome| drop(tell.send(outcome))),
+                done: Done::new(move |outcome| drop(tell.send(outcome)))
+                    .unless(move || *is_left.borrow()),
             };
             let Ok(system) = self.system.get() else { return false };
             let put = system.call_handler(self.actor, call, Duration::ZERO);
