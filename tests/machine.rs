@@ -34,6 +34,7 @@ impl Stage {
         let system = System::new(SystemOptions {
             chains: folder.path().join("chains"),
             stores: folder.path().join("stores"),
+            store: None,
             cache: Some(crate::stage::cache()),
             clock: theater_runtime::machine::clock(),
             random: Box::new(|| theater_runtime::machine::random().unwrap()),
@@ -62,7 +63,7 @@ impl Stage {
             ..Handlers::default()
         };
         change(&mut spec.handlers);
-        let actor = system.spawn(spec).unwrap();
+        let actor = system.spawn(spec, None).unwrap();
         Stage { system, actor, folder }
     }
 
@@ -94,7 +95,7 @@ impl Stage {
     #[track_caller]
     fn ends_and_replays(self) -> VerifiedChain {
         self.system.stop(self.actor, SOON).unwrap();
-        let chain = verified(&std::fs::read(self.system.chain_path(self.actor)).unwrap());
+        let chain = verified(&std::fs::read(self.system.chain_path(self.actor).unwrap()).unwrap());
         drop(self);
         for backend in [Backend::Cranelift, Backend::Pulley] {
             replay(&chain, &component("handyman"), backend);
@@ -326,6 +327,23 @@ fn no_process_outlives_its_actor_however_it_ends() {
         stage.ends_and_replays();
         soon(|| !pids.iter().any(|pid| runs(pid)));
     }
+}
+
+#[test]
+fn a_new_life_hears_nothing_of_the_processes_of_the_last() {
+    let stage = Stage::new();
+    let up = stage.data().join("up");
+    for _ in 0..3 {
+        assert_eq!(stage.ask(&["script raw echo $$ > up; exec yes"]), ["1"]);
+        soon(|| !text(&up).is_empty());
+        let pid = text(&up);
+        stage.system.restart(stage.actor).unwrap();
+        assert_eq!(stage.ask(&["heard", "status 1"]), ["", "error: there is no process 1"]);
+        soon(|| !runs(&pid));
+        std::fs::remove_file(&up).unwrap();
+    }
+    assert_eq!(stage.ask(&["heard"]), [""]);
+    stage.ends_and_replays();
 }
 
 #[test]

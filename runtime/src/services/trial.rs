@@ -32,6 +32,7 @@ impl Trial {
         let system = System::new(SystemOptions {
             chains: folder.path().join("chains"),
             stores: folder.path().join("stores"),
+            store: None,
             cache: None,
             clock: Arc::new(|| NOW_MS * 1_000_000 + 999),
             random: Box::new(move || [drawn.fetch_add(1, Ordering::Relaxed); 32]),
