@@ -22,6 +22,7 @@ mod bisect;
 mod doctor;
 mod guests;
 mod http;
+mod machine;
 mod minimise;
 mod mutants;
 mod no_host;
