@@ -123,7 +123,7 @@ impl Actor {
     /// An actor that has not begun to live.
     pub(crate) fn new(id: ActorId, parent: Option<ActorId>, spec: Arc<Spec>) -> Actor {
         let standing = Standing {
-            status: Status::Starting,
+            status: Status::Stopped,
             end: None,
             hold: None,
             order: None,
@@ -347,6 +347,7 @@ impl Actor {
     pub(crate) fn set_past(&self, chain: PathBuf, child: Option<String>) {
         let mut standing = lock(&self.standing);
         (standing.past, standing.child) = (Some(chain), child);
+        standing.status = Status::Paused;
     }
 
     /// The chain to be brought back from.

@@ -20,7 +20,7 @@ pub(crate) struct Life {
     pub(crate) id: ActorId,
     pub(crate) recording: Recording,
     pub(crate) chain: ChainId,
-    pub(crate) handlers: Handlers,
+    pub(crate) handlers: Arc<Handlers>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) requests: u64,
 }
@@ -173,7 +173,8 @@ impl Life {
             Ok(None) => done(Err("the actor takes no channels".to_owned())),
             Ok(Some(given)) => match given.first().and_then(accepted_in) {
                 Some(message) => {
-                    let tip = self.recording.tip().map_err(|error| End::unrecorded(&error))?;
+                    let tip =
+                        self.recording.last_event().map_err(|error| End::unrecorded(&error))?;
                     let (id, chain) = (self.id, self.chain);
                     let by = Sender::Actor { id, chain, seq: tip.seq, link: tip.hash };
                     done(Ok(Accepted { message, by }));

@@ -3,6 +3,7 @@
 use theater_record::{Call, Outcome, Value, Values};
 use wasmtime::{Result, Store, StoreContextMut};
 
+use super::links::lifted;
 use super::{Live, outside};
 use crate::component::Component;
 use crate::handles;
@@ -21,7 +22,7 @@ impl Plays for Live {
     fn renew(store: &mut Store<Actor<Live>>, component: &Component) -> Result<()> {
         let lifter = component.lifter().map_err(wasmtime::Error::new)?;
         store.data_mut().backend.host.forget();
-        Live::connect(store, component, lifter)
+        Live::connect(store.data_mut(), component, lifter)
     }
 }
 
@@ -91,9 +92,9 @@ fn acquire_again(
     call: &Call,
     recorded: &Outcome,
 ) -> Result<()> {
-    let calls = cx.data().backend.calls.clone();
     let next = handles::set_next(FRESH);
-    let answered = outside(cx, |cx| calls[import](cx, call.args.as_bytes()));
+    let answered = lifted(cx)
+        .and_then(|lifted| outside(cx, |cx| lifted.calls[import](cx, call.args.as_bytes())));
     handles::set_next(next);
     let interner = &cx.data().interner;
     let (Ok(fresh), Outcome::Returned(recorded), Some(function)) =
