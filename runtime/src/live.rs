@@ -19,6 +19,8 @@ use crate::handles;
 use crate::host::{FileWatch, Host, HostView, ServiceCall};
 use crate::interner::Interner;
 use crate::membrane::{Actor, Backend, Stopped};
+use crate::recording::RecordingOptions;
+use crate::sealing::Sealing;
 use crate::tape::{Stop, Tape, TapeError};
 use crate::trap::{self, Failure};
 use crate::world::Function;
@@ -43,6 +45,8 @@ pub(crate) struct Live {
     /// The chain so far, while an actor is being brought back.
     pub(crate) resuming: Option<Tape>,
     clock: Clock,
+    /// Decides what can be removed later.
+    sealing: Sealing,
     /// Set when recording failed, which ends the run.
     pub(crate) failed: Option<RecordError>,
 }
@@ -78,7 +82,12 @@ impl WasiHttpView for Actor<Live> {
 
 impl Live {
     /// The host's functions are not callable yet; see [`Live::connect`].
-    pub(crate) fn new(recorder: Recorder, host: Host, flushed: Vec<bool>, clock: Clock) -> Live {
+    pub(crate) fn new(
+        recorder: Recorder,
+        host: Host,
+        flushed: Vec<bool>,
+        options: &RecordingOptions,
+    ) -> Live {
         Live {
             recorder,
             host,
@@ -88,7 +97,8 @@ impl Live {
             flushed,
             watches: Vec::new(),
             resuming: None,
-            clock,
+            clock: options.clock.clone(),
+            sealing: Sealing::new(options.redact.clone()),
             failed: None,
         }
     }
@@ -114,13 +124,16 @@ impl Live {
     pub(crate) fn take_over(actor: &mut Actor<Live>) -> Result<()> {
         let Actor { backend: live, interner, world, .. } = actor;
         if let Some(mut tape) = live.resuming.take() {
-            interner.learn(world, &tape.definitions());
-            return live.note_resumed("");
+            let known = tape.definitions();
+            interner.learn(world, &known);
+            return live.note_resumed(&known, "");
         }
         Ok(())
     }
 
-    fn note_resumed(&mut self, detail: &str) -> Result<()> {
+    /// Notes that the world has taken over from a tape that has named these.
+    fn note_resumed(&mut self, known: &[Event], detail: &str) -> Result<()> {
+        self.sealing.resume(known);
         let (state, time) = (LifecycleState::Resumed, (self.clock)());
         let event = Event::Lifecycle(Lifecycle { state, time, detail: detail.to_owned() });
         self.write(&[], &event)
@@ -129,7 +142,8 @@ impl Live {
     /// Writes events, one after another.
     pub(crate) fn write(&mut self, definitions: &[Event], event: &Event) -> Result<()> {
         for event in definitions.iter().chain([event]) {
-            if let Err(error) = self.recorder.append(event) {
+            let how = self.sealing.sensitivity(event);
+            if let Err(error) = self.recorder.append_as(event, how) {
                 self.failed = Some(error);
                 return Err(Stopped.into());
             }
@@ -181,7 +195,7 @@ impl Backend for Live {
                     return Err(Stopped.into());
                 };
                 live.resuming = None;
-                live.note_resumed("in the middle of a call")?;
+                live.note_resumed(&known, "in the middle of a call")?;
                 live.write(missing, event)
             }
             Err(stop) => {

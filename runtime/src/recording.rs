@@ -11,6 +11,7 @@ use crate::engine::Limits;
 use crate::host::Host;
 use crate::killer::Killer;
 use crate::live::{self, Live};
+use crate::manifest::Name;
 use crate::membrane::{Past, Sandbox};
 use crate::playback::{self, Ending, PlaybackError, Player};
 use crate::tape::Mismatch;
@@ -54,6 +55,9 @@ pub struct RecordingOptions {
     pub durable: bool,
     /// Tells the time for lifecycle records.
     pub clock: Clock,
+    /// Functions whose payloads are stored so that they can be removed, besides calls over HTTP that
+    /// have headers in them by which somebody proves who they are.
+    pub redact: Vec<Name>,
 }
 
 /// A component that runs and is being recorded.
@@ -92,7 +96,7 @@ impl Recording {
     ) -> Result<Recording, RunError> {
         let flushed = flushed(component, options);
         let Rest { recorder, past } = rest;
-        let live = Live::new(recorder, host, flushed, options.clock.clone());
+        let live = Live::new(recorder, host, flushed, options);
         let mut sandbox = Sandbox::new(component, &options.limits, live).map_err(RunError::Link)?;
         if let Some(past) = past {
             sandbox.go_on_from(past);
@@ -131,7 +135,7 @@ impl Recording {
     ) -> Result<Recording, RunError> {
         let not_resumed = |error| RunError::NotResumed(Box::new(error));
         let flushed = flushed(component, options);
-        let mut live = Live::new(recorder, host, flushed, options.clock.clone());
+        let mut live = Live::new(recorder, host, flushed, options);
         let (tape, limits) = playback::tape_for(component, chain).map_err(not_resumed)?;
         live.resuming = Some(tape);
         let mut sandbox = Sandbox::new(component, &limits, live).map_err(RunError::Link)?;

@@ -43,8 +43,8 @@ pub(super) fn recorded_answer(
         }
         // Whether the host acted is not known. The component waits for its answer, so it is asked.
         Err(Stop::Unanswered { .. }) => {
-            live.resuming = None;
-            live.note_resumed("the last call to the host had no answer and is made again")?;
+            let known = live.resuming.take().map_or_else(Vec::new, |mut tape| tape.definitions());
+            live.note_resumed(&known, "the last call to the host had no answer and is made again")?;
             Ok(None)
         }
         Err(stop) => {

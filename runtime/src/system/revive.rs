@@ -142,9 +142,14 @@ impl System {
                 self.begin_later(actor.id);
             }
         }
-        let outcome = |actor: Arc<Actor>| match self.await_start(&actor) {
-            Ok(()) => Ok(actor.notes()),
-            Err(error) => Err(format!("{:#}", anyhow::Error::new(error))),
+        // A parent is there once its children are.
+        let outcome = |actor: Arc<Actor>| {
+            let waits = actor.waits_as().is_some() && actor.parent.is_some();
+            match self.await_start(&actor) {
+                _ if waits => Err("it was not started, as its parent is not back".to_owned()),
+                Ok(()) => Ok(actor.notes()),
+                Err(error) => Err(format!("{:#}", anyhow::Error::new(error))),
+            }
         };
         let resumed = |(id, name, actor): (_, _, Result<Arc<Actor>, String>)| Resumed {
             id,
@@ -167,7 +172,7 @@ impl System {
         if !actor.spec.chain.keep {
             return Ok(());
         }
-        let base_dir = std::path::absolute(&actor.spec.base_dir)?;
+        let base_dir = std::path::absolute(Path::new(".").join(&actor.spec.base_dir))?;
         let parent = actor.parent.map(|parent| parent.to_string());
         let note = Note { base_dir, parent, child: child.map(str::to_owned) };
         fs::write(self.note_path(actor.id), serde_json::to_string(&note)?)
@@ -257,7 +262,9 @@ impl System {
         let mut host = Host::new(spec.grants.clone())?;
         let id = recorder.chain_id();
         services::serve(&mut host, &served(self, actor, id, &shared), &spec.handlers);
-        let options = RecordingOptions { limits: spec.limits, durable: spec.chain.durable, clock };
+        let (limits, durable) = (spec.limits, spec.chain.durable);
+        let redact = spec.chain.redact.clone();
+        let options = RecordingOptions { limits, durable, clock, redact };
         let mut recording = Recording::resume(&component, host, recorder, &chain, &options)?;
         actor.is_made(recording.killer(), shared.clone());
         recording.written()?;
