@@ -1,9 +1,9 @@
 //! Brings one chain from its queue into its log, on whatever thread has the time.
 //!
-//! A chain has no thread of its own. Whoever has taken its output writes it, and nobody else does:
-//! one of the [`threads`] that come by when something has waited for a while, or the
-//! recorder's caller, if it has to wait for the outcome anyway. Linking takes no log, so that a
-//! caller who wants a hash does not wait for a disk.
+//! A chain has no thread of its own. Whoever has taken its output writes it, and nobody else does: one
+//! of the [`threads`] that come by when something has waited for a while, or the recorder's caller, if
+//! it has to wait for the outcome anyway. Linking takes no log, so that a caller who wants a hash does
+//! not wait for a disk.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -115,7 +115,7 @@ impl Writer {
     pub(crate) fn link(&self) -> Result<(Tip, Tip), RecordError> {
         let mut linker = self.linker();
         loop {
-            if let Err(error) = linker.link(usize::MAX) {
+            if let Err(error) = caught(|| linker.link(usize::MAX)) {
                 return Err(self.lock().fail(error));
             }
             let mut state = self.lock();
@@ -173,19 +173,17 @@ impl Writer {
         mut output: Output,
     ) -> MutexGuard<'a, State> {
         drop(state);
-        // A log that panics is the end of its own chain, not of those that share the thread.
-        let written = catch_unwind(AssertUnwindSafe(|| self.write_all(&mut output)));
+        let written = caught(|| self.write_all(&mut output));
         let mut state = self.lock();
         match written {
-            Ok(Ok(())) if state.failure.is_none() => {
+            Ok(()) if state.failure.is_none() => {
                 state.output = Some(output);
                 self.look_ahead(&mut state);
             }
-            Ok(Ok(())) => {}
+            Ok(()) => {}
             // A failed sync may have dropped pages that later syncs would call clean, so there is
             // no second try.
-            Ok(Err(error)) => drop(state.fail(error)),
-            Err(_) => drop(state.failure.get_or_insert(RecordError::Panicked)),
+            Err(error) => drop(state.fail(error)),
         }
         self.changed.notify_all();
         state
@@ -267,7 +265,7 @@ impl Writer {
     }
 
     fn linker(&self) -> MutexGuard<'_, Linker> {
-        // A panic in the clock is kept as a failure, and nobody links after that.
+        // A panic of the clock is kept as a failure, and nothing is written after that.
         self.linker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -288,13 +286,21 @@ impl State {
     }
 
     /// Keeps the first failure; it is final.
-    fn fail(&mut self, error: io::Error) -> RecordError {
+    fn fail(&mut self, error: RecordError) -> RecordError {
         self.output = None;
-        self.failure.get_or_insert(RecordError::Log(Arc::new(error))).clone()
+        self.failure.get_or_insert(error).clone()
     }
 
     fn check(&self) -> Result<(), RecordError> {
         self.failure.clone().map_or(Ok(()), Err)
+    }
+}
+
+/// A log or a clock that panics is the end of its own chain, not of those that share the thread.
+fn caught(work: impl FnOnce() -> io::Result<()>) -> Result<(), RecordError> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(|error| RecordError::Log(Arc::new(error))),
+        Err(_) => Err(RecordError::Panicked),
     }
 }
 
