@@ -5,6 +5,7 @@ mod denied;
 mod lifecycle;
 mod message_server;
 mod runtime;
+mod store;
 mod supervisor;
 
 use std::path::PathBuf;
@@ -53,16 +54,11 @@ pub(crate) fn serve(host: &mut Host, served: &Served, given: &Handlers) {
     offer("lifecycle", Some(Box::new(lifecycle::Lifecycle::new(served.clone()))));
     let service = |_| -> Box<dyn Service> { Box::new(supervisor::Supervisor(served.clone())) };
     offer("supervisor", given.supervisor.as_ref().map(service));
-    for interface in [
-        "environment",
-        "filesystem",
-        "http-client",
-        "http-server",
-        "process",
-        "random",
-        "store",
-        "timing",
-    ] {
+    let service = |may| -> Box<dyn Service> { Box::new(store::Stores::new(served.clone(), may)) };
+    offer("store", given.store.clone().map(service));
+    for interface in
+        ["environment", "filesystem", "http-client", "http-server", "process", "random", "timing"]
+    {
         offer(interface, None);
     }
 }
