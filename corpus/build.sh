@@ -56,7 +56,7 @@ if [ "$task" != build ] && [ "$profile" != release ]; then
     exit 2
 fi
 if [ "${#packages[@]}" = 0 ]; then
-    packages=(archivist commands floats keeper ledger messenger mutants office planner resources shop)
+    packages=(archivist commands floats keeper ledger messenger mutants office planner resources shop web)
 elif [ "$task" != build ]; then
     echo "what is kept is checked and kept as a whole, without --package" >&2
     exit 2
@@ -92,7 +92,7 @@ kept=(
     mutant-base "${mutants[@]/#/mutant-}"
     oom overflow panic payloads resources
     shop-base "${regressions[@]/#/shop-}"
-    sorted spin walk
+    sorted spin walk web
     buckets dated dice listing nap race whoami
     async-export async-import stream-import unknown-import
 )
@@ -196,6 +196,10 @@ keep_planner() {
 
 keep_messenger() {
     keep "$built/guest_messenger.wasm" messenger
+}
+
+keep_web() {
+    keep "$built/guest_web.wasm" web
 }
 
 keep_mutants() {

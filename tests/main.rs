@@ -22,6 +22,7 @@ mod archivist;
 mod bisect;
 mod doctor;
 mod guests;
+mod http;
 mod minimise;
 mod mutants;
 mod no_host;

@@ -35,21 +35,23 @@ struct Member {
 }
 
 impl Family {
-    /// A family without children.
+    /// A family without children, to which some can be added at any time.
     pub(crate) fn new(system: WeakSystem, parent: ActorId, policy: Policy) -> Family {
-        let members =
-            Members { supervisor: Supervisor::new(policy, []), all: Vec::new(), reason: None };
+        let mut supervisor = Supervisor::new(policy, []);
+        let actions = supervisor.handle(Event::StartAsked, 0);
+        debug_assert!(actions.is_empty(), "there is nobody to start");
+        let members = Members { supervisor, all: Vec::new(), reason: None };
         Family { system, parent, members: Mutex::new(members), has_changed: Condvar::new() }
     }
 
-    /// Adds a child behind the others. It is started with them, or when it is asked for.
+    /// Adds a child behind the others. It is started by [`Family::start`], or when it is asked for.
     pub(crate) fn add(&self, id: ActorId, spec: ChildSpec) {
         let mut members = lock(&self.members);
         let child = members.supervisor.add(spec.clone());
         members.all.push(Member { id, child, spec });
     }
 
-    /// Starts all children that were added, and waits until they are up. If one cannot be started, all
+    /// Starts all children that were never started, and waits until they are up. If one cannot be started, all
     /// are stopped, and the parent falls.
     pub(crate) fn start(&self) -> Result<(), String> {
         self.tell(Event::StartAsked);
@@ -130,6 +132,11 @@ impl Family {
         let Some(member) = self.find(id) else { return (false, Vec::new()) };
         let actions = self.handle(Event::Exited(member.child, exit));
         (lock(&self.members).supervisor.will_start(member.child), actions)
+    }
+
+    /// How long a child may take to stop.
+    pub(crate) fn grace(&self, id: ActorId) -> Duration {
+        self.find(id).map_or(Duration::ZERO, |member| member.spec.shutdown.grace())
     }
 
     /// The children's ids, in the order in which they were first started.

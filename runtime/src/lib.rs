@@ -41,6 +41,7 @@ pub mod paint;
 mod playback;
 pub mod project;
 mod recording;
+mod sealing;
 mod services;
 mod spec;
 mod store;
