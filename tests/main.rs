@@ -18,6 +18,7 @@ mod resume;
 mod stage;
 
 mod actors;
+mod archivist;
 mod bisect;
 mod doctor;
 mod guests;

@@ -4,6 +4,7 @@ mod build;
 mod chain_file;
 mod create;
 mod run;
+mod store;
 mod validate;
 
 use std::ffi::OsString;
@@ -29,6 +30,7 @@ enum Command {
     Create(create::Args),
     Build(build::Args),
     Run(Box<run::Args>),
+    Store(store::Args),
     Validate(validate::Args),
 }
 
@@ -36,17 +38,19 @@ enum Command {
 /// people.
 const EXIT_HELP: &str = "\
 Exit status:
-  0  it is done: the component came to its end, or the manifest is valid
-  1  the component failed: it trapped, hit a limit, or returned an error; or the manifest is not valid
+  0  it is done: the component came to its end, the manifest is valid, the store is sound
+  1  the component failed: it trapped, hit a limit, or returned an error; or the manifest is not valid;
+     or the store is damaged
   2  it could not be done: wrong usage, not a component, unwritable chain
   Another status is the component's own; most can only end with 0 or 1.";
 
 /// How the program ends. Scripts rely on these numbers; they do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// What was asked for is done: a component that was run came to its end, a manifest is valid.
+    /// What was asked for is done: a component that was run came to its end, a manifest is valid,
+    /// a store is sound.
     Fine,
-    /// The component failed, or the manifest is not valid.
+    /// The component failed, the manifest is not valid, or the store is damaged.
     Failed,
     /// What was asked for could not be done.
     Trouble,
@@ -77,6 +81,7 @@ where
             Command::Create(args) => create::run(&args, out),
             Command::Build(args) => build::run(&args, out),
             Command::Run(args) => run::run(&args, out, err),
+            Command::Store(args) => store::run(&args, out),
             Command::Validate(args) => validate::run(&args, out),
         },
         Err(usage) => return show_usage(&usage, out, err),

@@ -52,6 +52,12 @@ impl Home {
         self.0.join("store")
     }
 
+    /// Where the stores of actors are, each in a folder with its id.
+    #[must_use]
+    pub fn stores(&self) -> PathBuf {
+        self.0.join("stores")
+    }
+
     /// Where compiled code is. Everything in it can be deleted.
     #[must_use]
     pub fn cache(&self) -> PathBuf {

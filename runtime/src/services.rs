@@ -12,6 +12,7 @@ mod message_server;
 mod process;
 mod random;
 mod runtime;
+mod store;
 mod supervisor;
 mod timing;
 mod tls;
@@ -113,7 +114,8 @@ pub(crate) fn serve(host: &mut Host, served: &Served, given: &Handlers) {
     let process = given.process.as_ref();
     let process = process.map(|given| process::Processes::new(served, given, folder));
     offer("process", process.map(boxed));
-    offer("store", None);
+    let store = given.store.clone().map(|may| store::Stores::new(served.clone(), may));
+    offer("store", store.map(boxed));
 }
 
 fn boxed(service: impl Service + 'static) -> Box<dyn Service> {

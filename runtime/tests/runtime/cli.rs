@@ -9,6 +9,8 @@ mod outcome;
 
 mod project;
 
+mod store;
+
 mod trouble;
 
 mod validate;
