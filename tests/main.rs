@@ -29,5 +29,6 @@ mod mutants;
 mod no_host;
 mod property;
 mod regressions;
+mod sets;
 mod source_lines;
 mod supervision;
