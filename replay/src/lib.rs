@@ -5,7 +5,6 @@
 //! `open` turns a path into the bytes of a chain. Checking is the business of `theater-verify`,
 //! reading that of `theater-record`.
 
-mod amount;
 mod bisect;
 mod cli;
 mod comparison;
@@ -14,15 +13,12 @@ mod damage;
 mod diag;
 mod divergence;
 mod doctor;
-mod entry;
 mod exit;
 mod filter;
 mod find;
 mod findings;
 mod fuzzed;
 mod good_if;
-mod json;
-mod line;
 mod locate;
 mod minimise;
 mod open;
@@ -31,7 +27,6 @@ mod packed;
 mod policy;
 pub mod property;
 mod redact;
-mod render;
 mod replay;
 mod set;
 mod side;
@@ -39,10 +34,12 @@ pub mod source;
 mod story;
 mod synthetic;
 mod tally;
-mod tree;
 mod ui;
 mod walk;
 mod whence;
+
+use theater_runtime::amount;
+use theater_runtime::entry::{self, json, line, render, tree};
 
 pub use cli::main_from;
 pub use divergence::{Divergence, DivergenceKind};

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
-use theater_verify::{FileSource, Source};
+use theater_verify::{FileSource, GrowingFile, Source};
 
 use crate::packed::{Packed, is_packed};
 use theater_runtime::complaint::advised;
@@ -41,7 +41,7 @@ pub(crate) fn open_either(path: &Path) -> anyhow::Result<Opened> {
 
 /// Opens a chain that is still being written: its length grows.
 pub(crate) fn open_growing(path: &Path) -> anyhow::Result<Box<dyn Source>> {
-    Ok(Box::new(GrowingFile { file: open_file(path)? }))
+    Ok(Box::new(GrowingFile::new(open_file(path)?)))
 }
 
 fn open_file(path: &Path) -> anyhow::Result<File> {
@@ -68,21 +68,4 @@ fn open_file(path: &Path) -> anyhow::Result<File> {
         ),
         _ => anyhow::Error::new(error).context(format!("cannot open {shown}")),
     })
-}
-
-/// A file whose length is asked for anew each time.
-struct GrowingFile {
-    file: File,
-}
-
-impl Source for GrowingFile {
-    fn len(&self) -> u64 {
-        // A file that cannot be measured any more does not grow any more.
-        self.file.metadata().map_or(0, |metadata| metadata.len())
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let file = self.file.try_clone()?;
-        FileSource::new(file)?.read_at(buffer, offset)
-    }
 }

@@ -1,12 +1,12 @@
 //! Where subcommands print: results, messages, colours and progress.
 
-use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+pub(crate) use theater_runtime::paint::Paint;
 
 /// Work that is done sooner than this shows no progress bar.
 const PROGRESS_AFTER: Duration = Duration::from_millis(500);
@@ -47,7 +47,7 @@ impl Ui {
         Ui {
             out: Sink::Out(BufWriter::with_capacity(64 << 10, io::stdout())),
             err: Sink::Err(io::stderr()),
-            paint: Paint { colour: false },
+            paint: Paint::PLAIN,
             shows_progress: io::stderr().is_terminal(),
         }
     }
@@ -58,7 +58,7 @@ impl Ui {
         Ui {
             out: Sink::Memory(Vec::new()),
             err: Sink::Memory(Vec::new()),
-            paint: Paint { colour: false },
+            paint: Paint::PLAIN,
             shows_progress: false,
         }
     }
@@ -71,7 +71,7 @@ impl Ui {
 
     /// Decides about colours, once the arguments are known.
     pub(crate) fn set_colour(&mut self, choice: ColourChoice) {
-        self.paint.colour = match (choice, &self.out) {
+        let colour = match (choice, &self.out) {
             (ColourChoice::Always, _) => true,
             (ColourChoice::Never, _) | (ColourChoice::Auto, Sink::Err(_) | Sink::Memory(_)) => {
                 false
@@ -80,6 +80,7 @@ impl Ui {
                 anstream::AutoStream::choice(out.get_ref()) != anstream::ColorChoice::Never
             }
         };
+        self.paint = Paint::new(colour);
     }
 
     /// The colours of results.
@@ -135,65 +136,6 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
-    }
-}
-
-/// Puts colours around text, or leaves it alone.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Paint {
-    colour: bool,
-}
-
-impl Paint {
-    /// No colours.
-    pub(crate) const PLAIN: Paint = Paint { colour: false };
-
-    /// Good news, and what comes back.
-    pub(crate) fn good<T: Display>(self, text: T) -> Painted<T> {
-        self.with(text, AnsiColor::Green.on_default())
-    }
-
-    /// Bad news.
-    pub(crate) fn bad<T: Display>(self, text: T) -> Painted<T> {
-        self.with(text, AnsiColor::Red.on_default().bold())
-    }
-
-    /// What deserves a second look.
-    pub(crate) fn warn<T: Display>(self, text: T) -> Painted<T> {
-        self.with(text, AnsiColor::Yellow.on_default())
-    }
-
-    /// Names.
-    pub(crate) fn name<T: Display>(self, text: T) -> Painted<T> {
-        self.with(text, AnsiColor::Cyan.on_default())
-    }
-
-    /// What may be overlooked.
-    pub(crate) fn dim<T: Display>(self, text: T) -> Painted<T> {
-        self.with(text, Style::new().dimmed())
-    }
-
-    /// What should not be overlooked.
-    pub(crate) fn strong<T: Display>(self, text: T) -> Painted<T> {
-        self.with(text, Style::new().bold())
-    }
-
-    fn with<T: Display>(self, text: T, style: Style) -> Painted<T> {
-        Painted { text, style: if self.colour { style } else { Style::new() } }
-    }
-}
-
-/// Text in its colour. Width and alignment apply to the text alone.
-pub(crate) struct Painted<T> {
-    text: T,
-    style: Style,
-}
-
-impl<T: Display> Display for Painted<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.style.fmt(f)?;
-        self.text.fmt(f)?;
-        write!(f, "{:#}", self.style)
     }
 }
 

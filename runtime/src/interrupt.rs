@@ -55,6 +55,11 @@ impl Interrupt {
         answer
     }
 
+    /// Fails once the waiting has to end. For waits that look around by themselves.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        if *self.0.borrow() { Err(killed()) } else { Ok(()) }
+    }
+
     /// Waits for something that is done at the edge, unless the actor is killed first.
     pub(crate) fn wait<T>(
         &self,
@@ -90,6 +95,7 @@ mod tests {
         let edge = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let interrupt = Arc::new(Interrupt::default());
         assert_eq!(interrupt.wait(edge.handle(), async { 7 }), Ok(7));
+        assert_eq!(interrupt.check(), Ok(()));
         let waits = std::thread::spawn({
             let (interrupt, edge) = (interrupt.clone(), edge.handle().clone());
             move || interrupt.wait(&edge, pending::<()>())
@@ -98,5 +104,6 @@ mod tests {
         interrupt.raise();
         assert_eq!(waits.join().unwrap(), Err(killed()));
         assert_eq!(interrupt.wait(edge.handle(), pending::<()>()), Err(killed()));
+        assert_eq!(interrupt.check(), Err(killed()));
     }
 }

@@ -5,9 +5,11 @@
 
 mod actor;
 mod actor_id;
+pub mod amount;
 mod blueprint;
 mod by_val;
 mod catalogue;
+pub mod chain_view;
 mod channels;
 mod cli;
 mod codec;
@@ -16,6 +18,7 @@ mod component;
 mod delivery;
 mod end;
 mod engine;
+pub mod entry;
 pub mod escape;
 mod excerpt;
 mod family;
@@ -34,6 +37,7 @@ pub mod machine;
 mod mailbox;
 pub mod manifest;
 mod membrane;
+pub mod paint;
 mod playback;
 pub mod project;
 mod recording;

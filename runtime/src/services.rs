@@ -1,5 +1,6 @@
 //! What `theater:simple` offers to actors, one file for each interface.
 
+mod chain;
 mod denied;
 mod lifecycle;
 mod message_server;
@@ -43,7 +44,7 @@ pub(crate) fn serve(host: &mut Host, served: &Served, given: &Handlers) {
         let service = service.unwrap_or_else(|| Box::new(Denied(interface)));
         host.serve(&format!("theater:simple/{interface}"), service);
     };
-    let service = |_| -> Box<dyn Service> { Box::new(runtime::Runtime(served.clone())) };
+    let service = |_| -> Box<dyn Service> { Box::new(runtime::Runtime::new(served.clone())) };
     offer("runtime", given.runtime.map(service));
     let service =
         |_| -> Box<dyn Service> { Box::new(message_server::MessageServer(served.clone())) };

@@ -26,6 +26,6 @@ pub use proof::{Part, Proof, ProofError, ProveError, Proved, prove};
 pub use report::{
     Anchor, BlobCount, Depth, Head, Policy, Report, Signatures, Unmet, Verdict, VerifyError,
 };
-pub use source::{FileSource, Source, SourceReader};
+pub use source::{FileSource, GrowingFile, Source, SourceReader};
 pub use verified::{Checked, VerifiedChain};
 pub use verify::{Options, verify};

@@ -83,24 +83,53 @@ impl Source for FileSource {
         self.len
     }
 
-    #[cfg(unix)]
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        std::os::unix::fs::FileExt::read_exact_at(&self.file, buffer, offset)
+        read_exact_at(&self.file, buffer, offset)
+    }
+}
+
+/// An open file whose length is asked for anew each time, for a chain that is still being written.
+#[derive(Debug)]
+pub struct GrowingFile {
+    file: File,
+}
+
+impl GrowingFile {
+    /// A file that may grow.
+    #[must_use]
+    pub fn new(file: File) -> GrowingFile {
+        GrowingFile { file }
+    }
+}
+
+impl Source for GrowingFile {
+    fn len(&self) -> u64 {
+        // A file that cannot be measured any more does not grow any more.
+        self.file.metadata().map_or(0, |metadata| metadata.len())
     }
 
-    #[cfg(windows)]
-    fn read_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
-        while !buffer.is_empty() {
-            match std::os::windows::fs::FileExt::seek_read(&self.file, buffer, offset)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                read => {
-                    buffer = &mut buffer[read..];
-                    offset += read as u64;
-                }
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        read_exact_at(&self.file, buffer, offset)
+    }
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !buffer.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, buffer, offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                buffer = &mut buffer[read..];
+                offset += read as u64;
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Reads a source from front to back.

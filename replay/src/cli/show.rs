@@ -145,6 +145,14 @@ fn lines(args: &Args, ui: &mut Ui) -> anyhow::Result<Lines> {
     Ok(lines)
 }
 
+/// An event with the line of source it comes from.
+#[derive(serde::Serialize)]
+struct Sourced<'a> {
+    #[serde(flatten)]
+    event: json::EntryJson<'a>,
+    source: Located,
+}
+
 /// What is known while the walk goes on.
 struct Show<'a> {
     args: &'a Args,
@@ -262,7 +270,7 @@ impl Show<'_> {
         if !self.args.lines.verbose {
             source.stack = Stack::default();
         }
-        json::line(&json::Sourced { event, source })
+        json::line(&Sourced { event, source })
     }
 
     /// Below an event, the line it comes from. An answer comes from where its call did.

@@ -1,4 +1,10 @@
-//! An event with every name the chain has for it: what `show` prints and filters look at.
+//! An event with every name the chain has for it: what people and programs get to see of it, and what
+//! filters look at.
+
+pub mod json;
+pub mod line;
+pub mod render;
+pub mod tree;
 
 use std::collections::BTreeMap;
 
@@ -7,59 +13,78 @@ use theater_record::{
     Permission, Return, Type, TypeTable, Values,
 };
 
-use crate::tree::Tree;
-use theater_runtime::{params_text, type_text};
+use self::tree::Tree;
+use crate::wave::{params_text, type_text};
 
 /// The types and functions that a chain has named so far.
-#[derive(Default)]
-pub(crate) struct Lexicon {
-    pub(crate) types: TypeTable,
+#[derive(Debug, Clone, Default)]
+pub struct Lexicon {
+    /// The types.
+    pub types: TypeTable,
     functions: BTreeMap<FunctionId, FunctionType>,
 }
 
 /// An event that explains itself.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) seq: u64,
+pub struct Entry {
+    /// Its number.
+    pub seq: u64,
     /// Where its frame starts.
-    pub(crate) offset: u64,
-    pub(crate) kind: Kind,
+    pub offset: u64,
+    /// What kind of event it is.
+    pub kind: Kind,
     /// Interface and name of the function it is about.
-    pub(crate) function: Option<(String, String)>,
+    pub function: Option<(String, String)>,
     /// What it says, field by field.
-    pub(crate) fields: Vec<(&'static str, Tree)>,
+    pub fields: Vec<(&'static str, Tree)>,
 }
 
 impl Entry {
     /// The field with this name.
-    pub(crate) fn field(&self, name: &str) -> Option<&Tree> {
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&Tree> {
         self.fields.iter().find(|(field, _)| *field == name).map(|(_, tree)| tree)
     }
 }
 
 impl Lexicon {
     /// What it takes to explain an event about this one function.
-    pub(crate) fn of(types: TypeTable, function: Option<FunctionType>) -> Lexicon {
+    #[must_use]
+    pub fn of(types: TypeTable, function: Option<FunctionType>) -> Lexicon {
         let functions = function.map(|function| (function.id, function)).into_iter().collect();
         Lexicon { types, functions }
     }
 
     /// Explains an event, and learns the name it introduces, if it does.
-    pub(crate) fn explain(&mut self, seq: u64, offset: u64, event: Event) -> Entry {
+    pub fn explain(&mut self, seq: u64, offset: u64, event: Event) -> Entry {
         let naming = matches!(event, Event::Type(_) | Event::Function(_)).then(|| event.clone());
         let entry = self.describe(seq, offset, event);
-        match naming {
-            Some(Event::Type(def)) => drop(self.types.add(def)),
-            Some(Event::Function(function)) => {
-                self.functions.insert(function.id, function);
-            }
-            _ => {}
+        if let Some(naming) = naming {
+            self.learn(naming);
         }
         entry
     }
 
+    /// Learns the name that an event introduces, if it does.
+    pub fn learn(&mut self, event: Event) {
+        match event {
+            Event::Type(def) => drop(self.types.add(def)),
+            Event::Function(function) => {
+                self.functions.insert(function.id, function);
+            }
+            _ => {}
+        }
+    }
+
+    /// What is known of a function.
+    #[must_use]
+    pub fn function(&self, id: FunctionId) -> Option<&FunctionType> {
+        self.functions.get(&id)
+    }
+
     /// Explains an event with the names that are known.
-    pub(crate) fn describe(&self, seq: u64, offset: u64, event: Event) -> Entry {
+    #[must_use]
+    pub fn describe(&self, seq: u64, offset: u64, event: Event) -> Entry {
         let kind = event.kind();
         let function = match &event {
             Event::ExportCall(Call { function, .. })
@@ -108,7 +133,7 @@ impl Lexicon {
                 with_fuel(fields, end.fuel)
             }
             Event::ResourceDrop(drop) => {
-                let name = crate::tree::short_name(self.types.get(drop.ty)).to_owned();
+                let name = tree::short_name(self.types.get(drop.ty)).to_owned();
                 let resource = Tree::Resource { name, number: drop.resource, owned: true };
                 vec![("resource", resource)]
             }

@@ -5,43 +5,44 @@ use std::fmt::Write;
 
 use theater_record::{BlobRef, Hash};
 
+use super::tree::Tree;
 use crate::amount;
-use crate::tree::Tree;
-use theater_runtime::escape::{plain, quoted, quoted_char};
+use crate::escape::{plain, quoted, quoted_char};
 
 /// How much of a blob's content is kept to be shown.
-pub(crate) const PREVIEW_BYTES: usize = 48;
+pub const PREVIEW_BYTES: usize = 48;
 /// How many blobs' contents are kept to be shown, which bounds the memory it takes.
 const PREVIEWS_MAX: usize = 1 << 16;
 
 /// The beginnings of the blobs seen so far, by digest.
-#[derive(Default)]
-pub(crate) struct Previews(BTreeMap<Hash, Option<Vec<u8>>>);
+#[derive(Debug, Clone, Default)]
+pub struct Previews(BTreeMap<Hash, Option<Vec<u8>>>);
 
 impl Previews {
     /// Remembers a blob.
-    pub(crate) fn add(&mut self, digest: Hash, content: &[u8]) {
+    pub fn add(&mut self, digest: Hash, content: &[u8]) {
         if self.0.len() < PREVIEWS_MAX {
             self.0.insert(digest, Some(content[..content.len().min(PREVIEW_BYTES)].to_vec()));
         }
     }
 
     /// Remembers that a blob was removed on purpose.
-    pub(crate) fn add_removed(&mut self, digest: Hash) {
+    pub fn add_removed(&mut self, digest: Hash) {
         if self.0.len() < PREVIEWS_MAX {
             self.0.insert(digest, None);
         }
     }
 
     /// The beginning of a payload: `None` if unknown, `Some(None)` if it was removed.
-    pub(crate) fn get(&self, blob: &BlobRef) -> Option<Option<&[u8]>> {
+    #[must_use]
+    pub fn get(&self, blob: &BlobRef) -> Option<Option<&[u8]>> {
         self.0.get(blob.pieces.first()?).map(Option::as_deref)
     }
 }
 
 /// How long a rendering may get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// Characters of a string, and twice the bytes of a byte list.
     text: usize,
     /// Elements of a list.
@@ -52,21 +53,22 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// One line that a terminal can take.
-    pub(crate) const LINE: Limits = Limits { text: 64, items: 8, line: 240 };
+    pub const LINE: Limits = Limits { text: 64, items: 8, line: 240 };
     /// Everything.
-    pub(crate) const NONE: Limits =
-        Limits { text: usize::MAX, items: usize::MAX, line: usize::MAX };
+    pub const NONE: Limits = Limits { text: usize::MAX, items: usize::MAX, line: usize::MAX };
 }
 
 /// A value as text.
-pub(crate) fn value(tree: &Tree, previews: &Previews, limits: Limits) -> String {
+#[must_use]
+pub fn value(tree: &Tree, previews: &Previews, limits: Limits) -> String {
     let mut renderer = Renderer { out: String::new(), previews, limits };
     renderer.tree(tree);
     renderer.out
 }
 
 /// Arguments with their names, without the parentheses.
-pub(crate) fn arguments(args: &Tree, previews: &Previews, limits: Limits) -> String {
+#[must_use]
+pub fn arguments(args: &Tree, previews: &Previews, limits: Limits) -> String {
     let mut renderer = Renderer { out: String::new(), previews, limits };
     match args {
         Tree::Record(fields) => renderer.fields(fields),
@@ -221,12 +223,14 @@ impl Renderer<'_> {
 }
 
 /// Whether the bytes are text that was meant to be read.
-pub(crate) fn is_readable(text: &str) -> bool {
+#[must_use]
+pub fn is_readable(text: &str) -> bool {
     !text.is_empty() && !text.chars().any(|char| char.is_control() && !char.is_whitespace())
 }
 
 /// Bytes as hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut out, byte| {
         write!(out, "{byte:02x}").expect("a string takes everything");
         out
@@ -234,7 +238,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// The shortest decimal that stands for these bits; a NaN with its bits unless it is the usual one.
-pub(crate) fn float32(bits: u32) -> String {
+#[must_use]
+pub fn float32(bits: u32) -> String {
     match f32::from_bits(bits) {
         float if float.is_nan() && bits != 0x7fc0_0000 => format!("nan:{bits:#010x}"),
         float => float_text(float.is_nan(), format!("{float:?}")),
@@ -242,7 +247,8 @@ pub(crate) fn float32(bits: u32) -> String {
 }
 
 /// The same for 64 bits.
-pub(crate) fn float64(bits: u64) -> String {
+#[must_use]
+pub fn float64(bits: u64) -> String {
     match f64::from_bits(bits) {
         float if float.is_nan() && bits != 0x7ff8_0000_0000_0000 => format!("nan:{bits:#018x}"),
         float => float_text(float.is_nan(), format!("{float:?}")),
@@ -257,7 +263,8 @@ fn float_text(is_nan: bool, text: String) -> String {
 const CALL_CHARS_MAX: usize = 400;
 
 /// A call as text, in part where it is very long.
-pub(crate) fn call_in_part(call: &str) -> String {
+#[must_use]
+pub fn call_in_part(call: &str) -> String {
     match call.char_indices().nth(CALL_CHARS_MAX) {
         None => call.to_owned(),
         Some((end, _)) => {
@@ -269,8 +276,8 @@ pub(crate) fn call_in_part(call: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tree::Tree;
     use super::{Limits, Previews, float32, float64, value};
-    use crate::tree::Tree;
 
     fn line(tree: &Tree) -> String {
         value(tree, &Previews::default(), Limits::LINE)

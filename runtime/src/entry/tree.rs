@@ -5,37 +5,53 @@ use theater_record::{BlobRef, CborError, Decoder, Type, TypeDef, TypeTable, Valu
 
 /// A value that knows the names of its fields, cases and flags.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Tree {
+pub enum Tree {
+    /// `bool`
     Bool(bool),
+    /// Any integer without a sign.
     Uint(u64),
+    /// Any integer with a sign.
     Int(i64),
     /// The bits of an `f32`.
     F32(u32),
     /// The bits of an `f64`.
     F64(u64),
+    /// `char`
     Char(char),
+    /// `string`
     Text(String),
+    /// `list<u8>`
     Bytes(Vec<u8>),
+    /// Any other list.
     List(Vec<Tree>),
+    /// `tuple`
     Tuple(Vec<Tree>),
+    /// `record`
     Record(Vec<(String, Tree)>),
     /// The case of a variant, an enum or a result.
     Case(String, Option<Box<Tree>>),
+    /// `option`
     Option(Option<Box<Tree>>),
+    /// `flags`, those that are set.
     Flags(Vec<String>),
+    /// `map`
     Map(Vec<(Tree, Tree)>),
+    /// A resource.
     Resource {
         /// The name of its type.
         name: String,
+        /// The recorder's number for it.
         number: u64,
+        /// Whether it is passed on for good.
         owned: bool,
     },
+    /// A payload out of line.
     Blob(BlobRef),
 }
 
 /// One step of a path into a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum PathStep {
+pub enum PathStep {
     /// A field or a case by its name.
     Name(String),
     /// A field or an element by its position.
@@ -44,22 +60,26 @@ pub(crate) enum PathStep {
 
 impl Tree {
     /// A short text.
-    pub(crate) fn text(text: impl Into<String>) -> Tree {
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Tree {
         Tree::Text(text.into())
     }
 
     /// A name without payload.
-    pub(crate) fn case(name: impl Into<String>) -> Tree {
+    #[must_use]
+    pub fn case(name: impl Into<String>) -> Tree {
         Tree::Case(name.into(), None)
     }
 
     /// Something or nothing.
-    pub(crate) fn option(inner: Option<Tree>) -> Tree {
+    #[must_use]
+    pub fn option(inner: Option<Tree>) -> Tree {
         Tree::Option(inner.map(Box::new))
     }
 
     /// Puts a value and its type together. Where they do not fit, the value is shown by itself.
-    pub(crate) fn of(value: Value, ty: &Type, types: &TypeTable) -> Tree {
+    #[must_use]
+    pub fn of(value: Value, ty: &Type, types: &TypeTable) -> Tree {
         let ty = types.resolve(ty).unwrap_or(ty);
         match value {
             Value::Bool(bit) => Tree::Bool(bit),
@@ -144,7 +164,7 @@ impl Tree {
     }
 
     /// Reads a value without knowing its type. The caller has checked the bytes.
-    pub(crate) fn untyped(input: &mut Decoder<'_>) -> Result<Tree, CborError> {
+    pub fn untyped(input: &mut Decoder<'_>) -> Result<Tree, CborError> {
         if input.at_tag() {
             return Ok(Tree::Blob(BlobRef::decode(input)?));
         }
@@ -173,7 +193,8 @@ impl Tree {
     }
 
     /// What a path leads to. Options are passed through, so that a path need not say `some`.
-    pub(crate) fn get(&self, path: &[PathStep]) -> Option<&Tree> {
+    #[must_use]
+    pub fn get(&self, path: &[PathStep]) -> Option<&Tree> {
         let Some((step, rest)) = path.split_first() else { return Some(self) };
         match (self, step) {
             (Tree::Option(Some(inner)), PathStep::Name(name)) if name == "some" => inner.get(rest),
@@ -200,7 +221,8 @@ impl Tree {
 }
 
 /// The part of a type's name that people say: what follows the interface.
-pub(crate) fn short_name(def: Option<&TypeDef>) -> &str {
+#[must_use]
+pub fn short_name(def: Option<&TypeDef>) -> &str {
     let name = def.map_or("resource", |def| &def.name);
     name.rsplit_once('#').map_or(name, |(_, short)| short)
 }

@@ -1,9 +1,10 @@
 //! Counts, sizes and times in the form people read.
 
-use theater_runtime::machine;
+use crate::machine;
 
 /// A count with a comma between thousands.
-pub(crate) fn count(number: u64) -> String {
+#[must_use]
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() * 4 / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -16,13 +17,15 @@ pub(crate) fn count(number: u64) -> String {
 }
 
 /// A count with its noun: `1 event`, `2 events`.
-pub(crate) fn counted(number: u64, noun: &str) -> String {
+#[must_use]
+pub fn counted(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", count(number))
 }
 
 /// A size with three digits or so: `17 B`, `2.05 MB`. Powers of ten, as disks and `ls --si` do.
-pub(crate) fn size(bytes: u64) -> String {
+#[must_use]
+pub fn size(bytes: u64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
     let (mut unit, mut divisor) = (0, 1u64);
     // The second condition keeps a size that rounds up to 1000 from being shown as such.
@@ -46,7 +49,8 @@ fn rounds_to_thousand(bytes: u64, divisor: u64) -> bool {
 }
 
 /// Nanoseconds since the Unix epoch as a date and time in UTC.
-pub(crate) fn instant(ns: u64) -> String {
+#[must_use]
+pub fn instant(ns: u64) -> String {
     let (seconds, ns) = (ns / 1_000_000_000, ns % 1_000_000_000);
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = machine::date(days);
@@ -56,7 +60,8 @@ pub(crate) fn instant(ns: u64) -> String {
 }
 
 /// A span of time with three digits or so: `1.20 ms`, `3.00 s`, `2h 03m 04s`.
-pub(crate) fn span(ns: u64) -> String {
+#[must_use]
+pub fn span(ns: u64) -> String {
     let seconds = ns / 1_000_000_000;
     match ns {
         0..1_000 => format!("{ns} ns"),

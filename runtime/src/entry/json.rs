@@ -6,29 +6,41 @@
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use theater_record::{BlobRef, Hash};
 
-use crate::entry::Entry;
-use crate::render::{self, Previews};
-use crate::source::Located;
-use crate::tree::Tree;
-use theater_runtime::escape::is_hidden;
+use super::Entry;
+use super::render::{self, Previews};
+use super::tree::Tree;
+use crate::escape::is_hidden;
 
 /// Serialises to one line.
-pub(crate) fn line(value: &impl Serialize) -> String {
+///
+/// # Panics
+/// If a map has keys that are not text.
+#[must_use]
+pub fn line(value: &impl Serialize) -> String {
     visible(&serde_json::to_string(value).expect("what is shown has text keys only"))
 }
 
 /// Serialises to an indented document.
-pub(crate) fn document(value: &impl Serialize) -> String {
+///
+/// # Panics
+/// If a map has keys that are not text.
+#[must_use]
+pub fn document(value: &impl Serialize) -> String {
     visible(&serde_json::to_string_pretty(value).expect("what is shown has text keys only"))
 }
 
 /// Serialises to a value that becomes part of a larger document.
-pub(crate) fn to_value(value: &impl Serialize) -> serde_json::Value {
+///
+/// # Panics
+/// If a map has keys that are not text.
+#[must_use]
+pub fn to_value(value: &impl Serialize) -> serde_json::Value {
     serde_json::to_value(value).expect("what is shown has text keys only")
 }
 
 /// Spells out what JSON allows in a string and a terminal should not get.
-pub(crate) fn visible(json: &str) -> String {
+#[must_use]
+pub fn visible(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for char in json.chars() {
         // A line break that is not escaped stands between items.
@@ -44,7 +56,7 @@ pub(crate) fn visible(json: &str) -> String {
 }
 
 /// An event with its fields.
-pub(crate) struct EntryJson<'a>(pub(crate) &'a Entry, pub(crate) &'a Previews);
+pub struct EntryJson<'a>(pub &'a Entry, pub &'a Previews);
 
 impl Serialize for EntryJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -53,27 +65,29 @@ impl Serialize for EntryJson<'_> {
         map.serialize_entry("seq", &entry.seq)?;
         map.serialize_entry("offset", &entry.offset)?;
         map.serialize_entry("kind", entry.kind.name())?;
-        if let Some((interface, name)) = &entry.function {
-            map.serialize_entry("interface", interface)?;
-            map.serialize_entry("function", name)?;
-        }
-        for (name, tree) in &entry.fields {
-            map.serialize_entry(name, &TreeJson(tree, previews))?;
-        }
+        what_it_says(&mut map, entry, previews)?;
         map.end()
     }
 }
 
-/// An event with the line of source it comes from.
-#[derive(serde::Serialize)]
-pub(crate) struct Sourced<'a> {
-    #[serde(flatten)]
-    pub(crate) event: EntryJson<'a>,
-    pub(crate) source: Located,
+/// Serialises what stands in an event: the function it is about, and its fields.
+pub(crate) fn what_it_says<M: SerializeMap>(
+    map: &mut M,
+    entry: &Entry,
+    previews: &Previews,
+) -> Result<(), M::Error> {
+    if let Some((interface, name)) = &entry.function {
+        map.serialize_entry("interface", interface)?;
+        map.serialize_entry("function", name)?;
+    }
+    for (name, tree) in &entry.fields {
+        map.serialize_entry(name, &TreeJson(tree, previews))?;
+    }
+    Ok(())
 }
 
 /// A value.
-pub(crate) struct TreeJson<'a>(pub(crate) &'a Tree, pub(crate) &'a Previews);
+pub struct TreeJson<'a>(pub &'a Tree, pub &'a Previews);
 
 impl Serialize for TreeJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -156,9 +170,9 @@ fn serialize_blob<S: Serializer>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::render::Previews;
+    use super::super::tree::Tree;
     use super::{TreeJson, line};
-    use crate::render::Previews;
-    use crate::tree::Tree;
 
     #[test]
     fn values_keep_what_json_cannot_say() {

@@ -4,26 +4,29 @@ use std::fmt::Write;
 
 use theater_record::Kind;
 
+use super::Entry;
+use super::render::{self, Limits, Previews};
+use super::tree::Tree;
 use crate::amount;
-use crate::entry::Entry;
-use crate::render::{self, Limits, Previews};
-use crate::tree::Tree;
-use crate::ui::Paint;
-use theater_runtime::escape::plain;
+use crate::escape::plain;
+use crate::paint::Paint;
 
 /// Deeper calls are not indented further: the line is needed for what they say.
 const INDENT_MAX: usize = 12;
 
 /// How lines look.
-pub(crate) struct Style<'a> {
-    pub(crate) paint: Paint,
-    pub(crate) limits: Limits,
-    pub(crate) previews: &'a Previews,
+pub struct Style<'a> {
+    /// In which colours.
+    pub paint: Paint,
+    /// How long they get.
+    pub limits: Limits,
+    /// What is known of payloads out of line.
+    pub previews: &'a Previews,
 }
 
 /// How a return says what returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Naming {
+pub enum Naming {
     /// Not at all: the call stands just above.
     None,
     /// By the function's name: the call stands somewhere above.
@@ -34,7 +37,8 @@ pub(crate) enum Naming {
 
 impl Style<'_> {
     /// The line for an event within `depth` calls.
-    pub(crate) fn line(&self, entry: &Entry, depth: usize, naming: Naming) -> String {
+    #[must_use]
+    pub fn line(&self, entry: &Entry, depth: usize, naming: Naming) -> String {
         let number = self.paint.dim(entry.seq);
         let mut line = format!("{number:>6}  {}", self.text(entry, depth, naming));
         if self.limits == Limits::NONE && entry.field("fuel").is_some() {
@@ -45,7 +49,8 @@ impl Style<'_> {
     }
 
     /// The same without the event number.
-    pub(crate) fn text(&self, entry: &Entry, depth: usize, naming: Naming) -> String {
+    #[must_use]
+    pub fn text(&self, entry: &Entry, depth: usize, naming: Naming) -> String {
         let indent = "  ".repeat(depth.min(INDENT_MAX));
         let paint = self.paint;
         match entry.kind {
