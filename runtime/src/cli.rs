@@ -1,9 +1,26 @@
 //! The command line of `theater`.
 
+mod at_server;
 mod build;
 mod chain_file;
+mod channel;
+mod completion;
+mod console;
 mod create;
+mod events;
+mod inspect;
+mod kill;
+mod list;
+mod logs;
+mod message;
+mod restart;
 mod run;
+mod server;
+mod start;
+mod state;
+mod stop;
+mod subscribe;
+mod tree;
 mod validate;
 
 use std::ffi::OsString;
@@ -28,9 +45,53 @@ enum Command {
     #[command(visible_alias = "new")]
     Create(create::Args),
     Build(build::Args),
-    Run(Box<run::Args>),
     Validate(validate::Args),
+    Run(Box<run::Args>),
+    Server(server::Args),
+    Start(start::Args),
+    Stop(stop::Args),
+    Restart(restart::Args),
+    Kill(kill::Args),
+    List(list::Args),
+    Tree(tree::Args),
+    Inspect(inspect::Args),
+    State(state::Args),
+    Events(Box<events::Args>),
+    Logs(logs::Args),
+    Subscribe(subscribe::Args),
+    Message(message::Args),
+    Channel(channel::Args),
+    Completion(completion::Args),
 }
+
+impl Command {
+    fn run(&self, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
+        match self {
+            Command::Create(args) => create::run(args, out),
+            Command::Build(args) => build::run(args, out),
+            Command::Validate(args) => validate::run(args, out),
+            Command::Run(args) => run::run(args, out, err),
+            Command::Server(args) => server::run(args, out),
+            Command::Start(args) => start::run(args, out, err),
+            Command::Stop(args) => stop::run(args, out),
+            Command::Restart(args) => restart::run(args, out),
+            Command::Kill(args) => kill::run(args, out),
+            Command::List(args) => list::run(args, out),
+            Command::Tree(args) => tree::run(args, out),
+            Command::Inspect(args) => inspect::run(args, out),
+            Command::State(args) => state::run(args, out, err),
+            Command::Events(args) => events::run(args, out, err),
+            Command::Logs(args) => logs::run(args, out),
+            Command::Subscribe(args) => subscribe::run(args, out, err),
+            Command::Message(args) => message::run(args, out, err),
+            Command::Channel(args) => channel::run(args, out, err),
+            Command::Completion(args) => completion::run(args, out),
+        }
+    }
+}
+
+/// The manifest that is meant when its folder is named.
+const MANIFEST: &str = "manifest.toml";
 
 /// What every `--help` says about the exit status; the same as the documentation of [`Exit`], for
 /// people.
@@ -73,12 +134,7 @@ where
 {
     let parsed = command().try_get_matches_from(args).and_then(|m| Cli::from_arg_matches(&m));
     let outcome = match parsed {
-        Ok(cli) => match cli.command {
-            Command::Create(args) => create::run(&args, out),
-            Command::Build(args) => build::run(&args, out),
-            Command::Run(args) => run::run(&args, out, err),
-            Command::Validate(args) => validate::run(&args, out),
-        },
+        Ok(cli) => cli.command.run(out, err),
         Err(usage) => return show_usage(&usage, out, err),
     };
     match outcome {

@@ -57,7 +57,7 @@ impl Interrupt {
 
     /// Fails once the waiting has to end. For waits that look around by themselves.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        if *self.0.borrow() { Err(killed()) } else { Ok(()) }
+        if self.is_raised() { Err(killed()) } else { Ok(()) }
     }
 
     /// Waits for something that is done at the edge, unless the actor is killed first.

@@ -16,7 +16,8 @@ const EVENTS_BYTES_MAX: usize = 1 << 20;
 
 /// A view on an actor's chain.
 pub(super) fn view(system: &System, id: ActorId) -> Result<ChainView, String> {
-    ChainView::open(&system.chain_path(id)).map_err(|error| complaint(&error))
+    let path = system.chain_path(id).map_err(|error| error.to_string())?;
+    ChainView::open(&path).map_err(|error| complaint(&error))
 }
 
 /// A `chain-head`.
