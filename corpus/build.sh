@@ -56,7 +56,7 @@ if [ "$task" != build ] && [ "$profile" != release ]; then
     exit 2
 fi
 if [ "${#packages[@]}" = 0 ]; then
-    packages=(commands floats ledger messenger mutants resources shop)
+    packages=(commands floats keeper ledger messenger mutants resources shop)
 elif [ "$task" != build ]; then
     echo "what is kept is checked and kept as a whole, without --package" >&2
     exit 2
@@ -88,7 +88,7 @@ regressions=(off-by-one tool-order header float-format time-zone retries)
 # Guests that are small enough to be kept prebuilt.
 kept=(
     agent calls clocks exit fetch filter floats hello hello-preview1 ledger ledger-v2
-    messenger
+    keeper messenger
     mutant-base "${mutants[@]/#/mutant-}"
     oom overflow panic payloads resources
     shop-base "${regressions[@]/#/shop-}"
@@ -176,6 +176,10 @@ keep_floats() {
 keep_ledger() {
     keep "$built/guest_ledger.wasm" ledger
     keep_builds ledger ledger v2
+}
+
+keep_keeper() {
+    keep "$built/guest_keeper.wasm" keeper
 }
 
 keep_messenger() {

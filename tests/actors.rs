@@ -1,125 +1,12 @@
 //! Actors that talk to one another, on real threads and with real chains. What the guest does with a
 //! message is said in `corpus/guests/rust/messenger/src/lib.rs`.
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use theater_record::{Event, LifecycleState, Stored, record_hash};
-use theater_runtime::{
-    ActorError, ActorId, Backend, End, ErrorKind, Listed, NoAnswer, SendError, Spec, System,
-    SystemOptions,
-};
-use theater_verify::VerifiedChain;
+use theater_record::LifecycleState;
+use theater_runtime::{ActorError, End, ErrorKind, NoAnswer, SendError};
 
-use crate::stage::{component, replay, verified};
-
-const SOON: Duration = Duration::from_secs(20);
-
-/// What a chain tells of an actor.
-struct Told {
-    chain: String,
-    /// Who sent each message.
-    senders: Vec<String>,
-    states: Vec<LifecycleState>,
-    /// The hash of every record.
-    links: Vec<String>,
-}
-
-impl Told {
-    fn of(chain: &VerifiedChain) -> Told {
-        let id = chain.header().chain_id.to_string();
-        let mut told = Told { chain: id, senders: vec![], states: vec![], links: vec![] };
-        let mut reader = chain.reader().unwrap();
-        while let Some(stored) = reader.read().unwrap() {
-            let Stored::Record(record) = stored else { continue };
-            told.links.push(record_hash(record.frame.bytes()).to_string());
-            match record.event().unwrap() {
-                Event::Permission(decision) => told.senders.push(decision.subject),
-                Event::Lifecycle(lifecycle) => told.states.push(lifecycle.state),
-                _ => {}
-            }
-        }
-        told
-    }
-}
-
-/// A system with a folder of its own, and what its actors have logged.
-struct Stage {
-    system: System,
-    logged: Arc<Mutex<Vec<String>>>,
-    _folder: tempfile::TempDir,
-}
-
-impl Stage {
-    fn new() -> Stage {
-        let folder = tempfile::tempdir().unwrap();
-        let logged = Arc::new(Mutex::new(Vec::new()));
-        let log = logged.clone();
-        let system = System::new(SystemOptions {
-            chains: folder.path().join("chains"),
-            stores: folder.path().join("stores"),
-            store: None,
-            cache: Some(crate::stage::cache()),
-            clock: theater_runtime::machine::clock(),
-            random: Box::new(|| theater_runtime::machine::random().unwrap()),
-            log: Box::new(move |_, text| log.lock().unwrap().push(text.to_owned())),
-        });
-        Stage { system: system.unwrap(), logged, _folder: folder }
-    }
-
-    fn spawn(&self) -> ActorId {
-        self.spawn_as(|_| {})
-    }
-
-    fn spawn_as(&self, change: impl FnOnce(&mut Spec)) -> ActorId {
-        let bytes = std::fs::read(component("messenger")).unwrap();
-        let mut spec = Spec::new("messenger", bytes);
-        change(&mut spec);
-        self.system.spawn(spec, None).unwrap()
-    }
-
-    fn spawn_below(&self, parent: ActorId) -> ActorId {
-        let bytes = std::fs::read(component("messenger")).unwrap();
-        self.system.spawn(Spec::new("messenger", bytes), Some(parent)).unwrap()
-    }
-
-    #[track_caller]
-    fn ask(&self, id: ActorId, message: &str) -> String {
-        let answer = self.system.request(id, message.as_bytes().to_vec(), SOON).unwrap();
-        String::from_utf8(answer).unwrap()
-    }
-
-    fn tell(&self, id: ActorId, message: &str) {
-        self.system.send(id, message.as_bytes().to_vec(), SOON).unwrap();
-    }
-
-    /// Stops an actor and holds its chain against its component, with no other actor around.
-    #[track_caller]
-    fn ends_and_replays(&self, id: ActorId) -> Told {
-        self.system.stop(id, SOON).unwrap();
-        let chain = verified(&std::fs::read(self.system.chain_path(id).unwrap()).unwrap());
-        for backend in [Backend::Cranelift, Backend::Pulley] {
-            replay(&chain, &component("messenger"), backend);
-        }
-        Told::of(&chain)
-    }
-
-    fn listed(&self, id: ActorId) -> Listed {
-        self.system.list().into_iter().find(|listed| listed.id == id).unwrap()
-    }
-
-    /// How an actor came to its end, which it has to do soon.
-    #[track_caller]
-    fn end(&self, id: ActorId) -> End {
-        let start = Instant::now();
-        loop {
-            if let Some(end) = self.listed(id).end {
-                return end;
-            }
-            assert!(start.elapsed() < SOON, "{id} goes on");
-        }
-    }
-}
+use crate::stage::actors::{SOON, Stage};
 
 fn failed(kind: ErrorKind, message: &str) -> End {
     End::Failed(ActorError::new(kind, message))

@@ -27,3 +27,4 @@ mod no_host;
 mod property;
 mod regressions;
 mod source_lines;
+mod supervision;

@@ -1,6 +1,7 @@
 //! A stage for guests: what they are given, what they are asked to do, how they are recorded and
 //! replayed. The parts are the real ones; only time, randomness and names are held still.
 
+pub(crate) mod actors;
 pub(crate) mod divergence;
 pub(crate) mod history;
 pub(crate) mod programs;

@@ -75,6 +75,12 @@ struct Standing {
     is_wanted_again: bool,
     /// Whether its next life takes up the state of the last.
     keeps_state: bool,
+    /// The chain that its next life is to be brought back from.
+    past: Option<PathBuf>,
+    /// What it is called among the children that its parent's manifest names.
+    child: Option<String>,
+    /// What is worth knowing of how it was brought back.
+    notes: Vec<String>,
 }
 
 struct Hold {
@@ -125,6 +131,9 @@ impl Actor {
             rest: None,
             is_wanted_again: false,
             keeps_state: false,
+            past: None,
+            child: None,
+            notes: Vec::new(),
         };
         Actor {
             id,
@@ -330,6 +339,37 @@ impl Actor {
         !keeps_state
     }
 
+    /// Has its next life brought back from this chain. `child` is what its parent's manifest calls it.
+    pub(crate) fn set_past(&self, chain: PathBuf, child: Option<String>) {
+        let mut standing = lock(&self.standing);
+        (standing.past, standing.child) = (Some(chain), child);
+    }
+
+    /// The chain to be brought back from.
+    pub(crate) fn take_past(&self) -> Option<PathBuf> {
+        lock(&self.standing).past.take()
+    }
+
+    /// Whether it waits to be brought back, and what its parent's manifest calls it.
+    pub(crate) fn waits_as(&self) -> Option<Option<String>> {
+        let standing = lock(&self.standing);
+        standing.past.as_ref().map(|_| standing.child.clone())
+    }
+
+    pub(crate) fn add_note(&self, note: Option<String>) {
+        lock(&self.standing).notes.extend(note);
+    }
+
+    /// What is worth knowing of how it was brought back.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        lock(&self.standing).notes.clone()
+    }
+
+    /// Gives it a state, when it is brought back.
+    pub(crate) fn set_state(&self, state: Option<Vec<u8>>) {
+        *lock(&self.state) = state;
+    }
+
     /// The children of the present life, or of the last.
     pub(crate) fn family(&self) -> Option<Arc<Family>> {
         lock(&self.standing).family.clone()
@@ -418,11 +458,6 @@ impl Actor {
     /// The state that the component gave back last.
     pub(crate) fn state(&self) -> Option<Vec<u8>> {
         lock(&self.state).clone()
-    }
-
-    /// Gives it a state, when it is brought back.
-    pub(crate) fn set_state(&self, state: Option<Vec<u8>>) {
-        *lock(&self.state) = state;
     }
 }
 

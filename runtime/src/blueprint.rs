@@ -6,7 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::component::{ComponentError, as_component};
+use theater_record::Hash;
+
+use crate::component::{ComponentError, as_component, digest};
 use crate::manifest::{ComponentSource, InitState, Loaded, Manifest, ManifestError, Permissions};
 use crate::manifest::{Problems, Widening};
 use crate::spec::Spec;
@@ -94,15 +96,43 @@ pub(crate) fn read(
 ) -> Result<Spec, BlueprintError> {
     let (loaded, base_dir) = load(source, state.as_deref(), store)?;
     let Loaded { manifest, text, .. } = loaded;
-    let name = manifest.name.clone();
-    let allowed = manifest
-        .within(above, &base_dir)
-        .map_err(|source| BlueprintError::Widening { name: name.clone(), source })?;
     let component = component(&manifest, &base_dir, store)?;
     let state = match state {
         Some(state) => Some(state),
         None => initial_state(&manifest, &base_dir)?,
     };
+    spec((manifest, text), base_dir, component, state, above)
+}
+
+/// Reads what an actor was started with that is brought back: its component is the one that its chain names.
+pub(crate) fn read_again(
+    source: &Source,
+    state: Option<Vec<u8>>,
+    above: &Permissions,
+    store: Option<&Store>,
+    component: &Hash,
+) -> Result<Spec, BlueprintError> {
+    let (loaded, base_dir) = load(source, state.as_deref(), store)?;
+    let Loaded { manifest, text, .. } = loaded;
+    let component = match self::component(&manifest, &base_dir, store) {
+        Ok(bytes) if digest(&bytes) == *component => bytes,
+        // The file has changed since; the store remembers.
+        Ok(_) | Err(_) => stored(&component.to_string(), store)?,
+    };
+    spec((manifest, text), base_dir, component, state, above)
+}
+
+fn spec(
+    (manifest, text): (Manifest, String),
+    base_dir: PathBuf,
+    component: Vec<u8>,
+    state: Option<Vec<u8>>,
+    above: &Permissions,
+) -> Result<Spec, BlueprintError> {
+    let name = manifest.name.clone();
+    let allowed = manifest
+        .within(above, &base_dir)
+        .map_err(|source| BlueprintError::Widening { name: name.clone(), source })?;
     let grants = manifest.grants(&base_dir);
     let limits = manifest.limits;
     Ok(Spec {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::actor::lock;
 use crate::component::{Component, digest};
 use crate::engine::{Backend, Engine, EngineError, Limits};
+use crate::store::Store;
 use crate::system::SpawnError;
 
 /// A component as it was compiled for some limits.
@@ -15,15 +16,17 @@ type Compiled = (Limits, Arc<Component>);
 /// Engines and components that are in use.
 pub(crate) struct Catalogue {
     cache: Option<PathBuf>,
+    /// Where each component is kept, so that its chains can be replayed.
+    store: Option<Store>,
     engines: Mutex<Vec<(Limits, Engine)>>,
     components: Mutex<BTreeMap<[u8; 32], Vec<Compiled>>>,
 }
 
 impl Catalogue {
-    /// Nothing yet. Compiled code is kept in the cache.
-    pub(crate) fn new(cache: Option<PathBuf>) -> Catalogue {
+    /// Nothing yet. Compiled code is kept in the cache, components in the store.
+    pub(crate) fn new(cache: Option<PathBuf>, store: Option<Store>) -> Catalogue {
         let (engines, components) = (Mutex::new(Vec::new()), Mutex::new(BTreeMap::new()));
-        Catalogue { cache, engines, components }
+        Catalogue { cache, store, engines, components }
     }
 
     /// A component, compiled for these limits.
@@ -42,6 +45,9 @@ impl Catalogue {
         drop(known);
         let engine = self.engine(limits)?;
         let component = Arc::new(Component::new(&engine, bytes.to_vec())?);
+        if let Some(store) = &self.store {
+            store.put(component.bytes())?;
+        }
         let mut known = lock(&self.components);
         known.entry(digest).or_default().push((*limits, Arc::clone(&component)));
         Ok(component)

@@ -23,6 +23,8 @@ struct Members {
     supervisor: Supervisor,
     /// In the order in which they were first started; those that ended stay until they are forgotten.
     all: Vec<Member>,
+    /// Why all of them were stopped, if that was not asked for.
+    reason: Option<String>,
 }
 
 #[derive(Clone)]
@@ -35,7 +37,8 @@ struct Member {
 impl Family {
     /// A family without children.
     pub(crate) fn new(system: WeakSystem, parent: ActorId, policy: Policy) -> Family {
-        let members = Members { supervisor: Supervisor::new(policy, []), all: Vec::new() };
+        let members =
+            Members { supervisor: Supervisor::new(policy, []), all: Vec::new(), reason: None };
         Family { system, parent, members: Mutex::new(members), has_changed: Condvar::new() }
     }
 
@@ -52,9 +55,10 @@ impl Family {
         self.tell(Event::StartAsked);
         let mut members = lock(&self.members);
         loop {
-            let Members { supervisor, all } = &*members;
+            let Members { supervisor, all, reason } = &*members;
             if supervisor.has_ended() {
-                return Err("its children could not be started".to_owned());
+                let stopped = || "it was stopped while its children were started".to_owned();
+                return Err(reason.clone().unwrap_or_else(stopped));
             }
             if !all.iter().any(|member| supervisor.will_start(member.child)) {
                 return Ok(());
@@ -84,7 +88,7 @@ impl Family {
     /// Asks for a child to be started: again, if it is up.
     pub(crate) fn start_child(&self, id: ActorId) {
         let mut members = lock(&self.members);
-        let Members { supervisor, all } = &mut *members;
+        let Members { supervisor, all, .. } = &mut *members;
         let Some(member) = all.iter_mut().find(|member| member.id == id) else { return };
         // The supervisor has forgotten a temporary child that is down.
         if !supervisor.children().any(|(child, _)| child == member.child) {
@@ -144,7 +148,12 @@ impl Family {
 
     fn handle(&self, event: Event) -> Vec<Action> {
         let Ok(system) = self.system.get() else { return Vec::new() };
-        let actions = lock(&self.members).supervisor.handle(event, system.uptime_ns());
+        let mut members = lock(&self.members);
+        let actions = members.supervisor.handle(event, system.uptime_ns());
+        if let Some(Action::Escalate(escalation)) = actions.last() {
+            members.reason = Some(members.reason_for(*escalation));
+        }
+        drop(members);
         self.has_changed.notify_all();
         actions
     }
@@ -170,9 +179,10 @@ impl Family {
                     self.all_are_over(&system);
                     system.stop_alone(self.parent);
                 }
-                Action::Escalate(escalation) => {
+                Action::Escalate(_) => {
                     self.all_are_over(&system);
-                    let end = End::failed(ErrorKind::Escalated, self.reason(escalation));
+                    let reason = lock(&self.members).reason.clone().unwrap_or_default();
+                    let end = End::failed(ErrorKind::Escalated, reason);
                     system.fall(self.parent, end, EndedBy::Other);
                 }
             }
@@ -208,11 +218,12 @@ impl Family {
     pub(crate) fn tick(&self) {
         self.tell(Event::Timer);
     }
+}
 
-    fn reason(&self, escalation: Escalation) -> String {
+impl Members {
+    fn reason_for(&self, escalation: Escalation) -> String {
         let name = |child: Child| {
-            let members = lock(&self.members);
-            let member = members.all.iter().find(|member| member.child == child);
+            let member = self.all.iter().find(|member| member.child == child);
             member.map(|member| member.spec.name.clone()).unwrap_or_default()
         };
         match escalation {

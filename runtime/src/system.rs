@@ -3,6 +3,7 @@
 mod begin;
 mod finish;
 mod messages;
+mod revive;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -27,6 +28,7 @@ use crate::supervision::Bonds;
 use crate::threads::Threads;
 
 pub use begin::SpawnError;
+pub use revive::{Resumed, ReviveError};
 
 /// Hears what actors log: which actor, and what.
 pub type Log = Box<dyn Fn(ActorId, &str) + Send + Sync>;
@@ -132,7 +134,7 @@ impl System {
     pub fn new(options: SystemOptions) -> io::Result<System> {
         std::fs::create_dir_all(&options.chains)?;
         Ok(System(Arc::new(Inner {
-            catalogue: Catalogue::new(options.cache.clone()),
+            catalogue: Catalogue::new(options.cache.clone(), options.store.clone()),
             options,
             actors: RwLock::new(BTreeMap::new()),
             channels: Channels::default(),

@@ -12,6 +12,10 @@ pub trait Service: Send {
     /// Answers a call with its results. A failure ends the component; what a component should be able to
     /// deal with is an error among the results.
     fn call(&mut self, call: ServiceCall<'_>) -> Result<Vec<Value>, Failure>;
+
+    /// Hears of a call that was answered in an earlier process, when an actor is brought back from its
+    /// chain: what the actor believes to have has to be there again.
+    fn remember(&mut self, _function: &str, _args: &[Value], _results: &[Value]) {}
 }
 
 /// A call of a function that a service answers.

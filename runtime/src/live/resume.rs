@@ -37,6 +37,7 @@ pub(super) fn recorded_answer(
             if is_acquired_again(&cx.data().world.imports[import]) {
                 acquire_again(cx, import, call, &outcome)?;
             }
+            remind(cx.data_mut(), import, call, &outcome);
             Ok(Some(outcome))
         }
         // Whether the host acted is not known. The component waits for its answer, so it is asked.
@@ -63,6 +64,22 @@ fn is_acquired_again(function: &Function) -> bool {
             | ("wasi:filesystem/preopens", "get-directories")
             | ("wasi:sockets/instance-network", "instance-network")
     )
+}
+
+/// Tells the service that answers a function what it has answered before.
+fn remind(actor: &mut Actor<Live>, import: usize, call: &Call, outcome: &Outcome) {
+    let Actor { backend: live, interner, world, .. } = actor;
+    let service = live.host.service(&world.imports[import].interface);
+    let (Some(service), Some(function), Outcome::Returned(results)) =
+        (service, interner.imported(import), outcome)
+    else {
+        return;
+    };
+    let args = call.args.decode(function.params.iter().map(|(_, ty)| ty), interner.types());
+    let results = results.decode(function.results.iter(), interner.types());
+    if let (Ok(args), Ok(results)) = (args, results) {
+        service.remember(&function.name, &args, &results);
+    }
 }
 
 /// Has the host hand out again what an actor got from it in an earlier life, and lets that stand

@@ -4,7 +4,7 @@ use std::path::{Component, Path};
 
 use theater_record::Value;
 
-use super::{Served, address, decision, done, given, unknown};
+use super::{Served, address, chain, decision, done, given, unknown};
 use crate::actor::EndedBy;
 use crate::actor_id::ActorId;
 use crate::blueprint::{BlueprintError, Source};
@@ -35,6 +35,11 @@ impl Service for Supervisor {
                 Ok(system) => system.children(self.0.id).iter().map(id_value).collect(),
                 Err(_) => Vec::new(),
             }),
+            ("get-child-events", [Value::String(child), Value::U64(first), Value::U32(count)]) => {
+                given(self.child(child).and_then(|(system, id)| {
+                    chain::events(&chain::view(&system, id)?, *first, *count)
+                }))
+            }
             (function, [Value::String(child)]) => match self.with_child(function, child) {
                 Some(outcome) => outcome,
                 None => return Err(unknown("supervisor", function)),
@@ -62,6 +67,10 @@ impl Supervisor {
             }),
             "get-child-state" => known(|system, id| {
                 system.state(id).map(bytes_or_none).map_err(|error| error.to_string())
+            }),
+            "get-child-head" => known(|system, id| {
+                let head = chain::view(system, id)?.head();
+                head.map(chain::head).map_err(|error| chain::complaint(&error))
             }),
             "stop-child" => with(|system, id| {
                 let grace = Shutdown::default().grace();

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use theater_record::{About, IdentityKey, Log, Recorder, Seed};
+use theater_record::{About, ChainId, IdentityKey, Log, Recorder, Seed};
 
-use super::{SendError, System};
+use super::{ReviveError, SendError, System};
 use crate::actor::{Actor, Ended, EndedBy, Life, Shared};
 use crate::actor_id::ActorId;
 use crate::blueprint::{BlueprintError, Source};
@@ -18,10 +18,11 @@ use crate::engine::{Backend, EngineError};
 use crate::family::Family;
 use crate::handlers::{Handlers, WrongHandler};
 use crate::host::{Host, HostError};
-use crate::manifest::Sign;
+use crate::manifest::{ChildEntry, Sign};
 use crate::recording::{Recording, RecordingOptions, Rest, RunError};
 use crate::services::{self, Served};
 use crate::spec::Spec;
+use crate::store::StoreError;
 use crate::supervision::{ChildSpec, Restart, Shutdown};
 
 /// Why an actor was not started.
@@ -36,6 +37,9 @@ pub enum SpawnError {
     /// The component is none, or cannot be recorded.
     #[error(transparent)]
     Component(#[from] ComponentError),
+    /// The component cannot be kept.
+    #[error("cannot keep the component")]
+    NotKept(#[from] StoreError),
     /// It exports something under the name of a handler that is none.
     #[error(transparent)]
     Handler(#[from] WrongHandler),
@@ -81,6 +85,9 @@ pub enum SpawnError {
     /// It is to be brought back, and has not ended.
     #[error("{0} has not ended")]
     GoesOn(ActorId),
+    /// It cannot be brought back from its chain.
+    #[error(transparent)]
+    Revive(#[from] ReviveError),
     /// It came to its end while it was started.
     #[error("{name} could not be started: {end}")]
     Ended {
@@ -99,7 +106,7 @@ impl System {
             Some(parent) => Some(self.family_with_room(parent)?),
             None => None,
         };
-        let actor = self.add(spec, parent);
+        let actor = self.add(spec, parent, None)?;
         let id = actor.id;
         match &family {
             Some(family) => {
@@ -116,6 +123,7 @@ impl System {
             // What has a chain is kept, for whoever wants to know why.
             if actor.chains().is_empty() {
                 self.forget(id);
+                self.remove_note(id);
             }
         }
         started.map(|()| id)
@@ -156,7 +164,7 @@ impl System {
         self.await_start(&actor)
     }
 
-    fn await_start(&self, actor: &Actor) -> Result<(), SpawnError> {
+    pub(super) fn await_start(&self, actor: &Actor) -> Result<(), SpawnError> {
         let is_awaited = |status| matches!(status, Status::Starting | Status::Restarting);
         match actor.wait_while(Duration::MAX, is_awaited) {
             Some(Status::Running | Status::Paused) => Ok(()),
@@ -168,14 +176,21 @@ impl System {
     }
 
     /// Adds an actor that has not begun to live.
-    fn add(&self, spec: Spec, parent: Option<ActorId>) -> Arc<Actor> {
+    fn add(
+        &self,
+        spec: Spec,
+        parent: Option<ActorId>,
+        child: Option<&str>,
+    ) -> Result<Arc<Actor>, SpawnError> {
         let mut tail = [0; 10];
         tail.copy_from_slice(&self.random()[..10]);
         let id = ActorId::new(self.now() / 1_000_000, tail);
         let actor = Arc::new(Actor::new(id, parent, Arc::new(spec)));
+        self.write_note(&actor, child)
+            .map_err(|source| SpawnError::Chain { path: self.0.options.chains.clone(), source })?;
         let mut actors = self.0.actors.write().unwrap_or_else(PoisonError::into_inner);
         actors.insert(id, Arc::clone(&actor));
-        actor
+        Ok(actor)
     }
 
     /// Takes an actor off the list. Its chains stay.
@@ -198,10 +213,18 @@ impl System {
             // Those of an earlier life go first.
             family.wait_until_ended();
         }
-        let is_fresh = actor.is_to_begin_anew();
-        let begun = match self.life(actor) {
-            Ok((life, None)) => actor.begin(life, is_fresh),
-            Ok((life, Some(end))) => Err(actor.over(life, end)),
+        let again = actor.take_past().map(|chain| (self.life_again(actor, &chain), chain));
+        let begun = match again {
+            Some((Ok(life), _)) => Ok(actor.begin(life, false)),
+            // It had ended, and was about to be started again.
+            Some((Err(SpawnError::Run(RunError::Ended)), chain)) if actor.parent.is_some() => {
+                self.close_past(&chain).and_then(|()| self.begin_anew(actor))
+            }
+            Some((Err(error), _)) => Err(error),
+            None => self.begin_anew(actor),
+        };
+        let begun = match begun {
+            Ok(begun) => begun,
             Err(error) => return self.has_not_begun(actor, error),
         };
         let begun = begun.and_then(|()| match self.begin_children(actor) {
@@ -219,6 +242,15 @@ impl System {
             }
             Err(ended) => self.ended(actor, ended),
         }
+    }
+
+    /// Begins a life with nothing left of those before, but perhaps their state.
+    fn begin_anew(&self, actor: &Arc<Actor>) -> Result<Result<(), Ended>, SpawnError> {
+        let is_fresh = actor.is_to_begin_anew();
+        self.life(actor).map(|(life, end)| match end {
+            None => actor.begin(life, is_fresh),
+            Some(end) => Err(actor.over(life, end)),
+        })
     }
 
     /// There is no life, and nothing in the chain.
@@ -239,15 +271,7 @@ impl System {
             None => Rest::fresh(self.recorder(actor, &component)?),
         };
         let chain = rest.chain();
-        let served = Served {
-            system: self.weak(),
-            id: actor.id,
-            chain,
-            shared: shared.clone(),
-            patience: spec.patience,
-            base_dir: spec.base_dir.clone(),
-        };
-        services::serve(&mut host, &served, &spec.handlers);
+        services::serve(&mut host, &served(self, actor, chain, &shared), &spec.handlers);
         let (limits, durable) = (spec.limits, spec.chain.durable);
         let options = RecordingOptions { limits, durable, clock: self.0.options.clock.clone() };
         let mut recording = Recording::prepare(&component, host, rest, &options)?;
@@ -259,14 +283,16 @@ impl System {
 
     /// Starts the children that the manifest names, under the ids that they had before.
     fn begin_children(&self, actor: &Arc<Actor>) -> Result<(), End> {
-        let before = actor.family().map(|family| family.named()).unwrap_or_default();
+        let mut before = actor.family().map(|family| family.named()).unwrap_or_default();
+        let waiting = self.waiting_below(actor.id);
+        before.extend(waiting.iter().filter_map(|(id, name)| Some((name.clone()?, *id))));
         let family = Family::new(self.weak(), actor.id, actor.spec.supervision);
         for entry in &actor.spec.children {
             let name = &entry.spec.name;
             let known = before.iter().find(|(known, _)| known == name).map(|(_, id)| *id);
             let id = match known.filter(|id| self.find(*id).is_ok()) {
                 Some(id) => id,
-                None => self.add_child(actor, &entry.manifest).map_err(|error| {
+                None => self.add_child(actor, entry).map_err(|error| {
                     let child = SpawnError::Child { name: name.clone(), source: Box::new(error) };
                     let text = format!("{:#}", anyhow::Error::new(child));
                     End::failed(ErrorKind::Unstartable, text)
@@ -274,15 +300,26 @@ impl System {
             };
             family.add(id, entry.spec.clone());
         }
+        for (id, _) in waiting.into_iter().filter(|(_, name)| name.is_none()) {
+            let name = self.find(id).map(|child| child.spec.name.clone()).unwrap_or_default();
+            family.add(id, spawned(&name));
+        }
         let family = Arc::new(family);
         actor.set_family(Arc::clone(&family));
         family.start().map_err(|reason| End::failed(ErrorKind::Escalated, reason))
     }
 
-    fn add_child(&self, parent: &Actor, manifest: &Path) -> Result<ActorId, SpawnError> {
-        let source = Source::File(parent.spec.base_dir.join(manifest));
+    fn add_child(&self, parent: &Actor, entry: &ChildEntry) -> Result<ActorId, SpawnError> {
+        let source = Source::File(parent.spec.base_dir.join(&entry.manifest));
         let spec = self.read(&source, None, Some(parent.id))?;
-        Ok(self.add(spec, Some(parent.id)).id)
+        Ok(self.add(spec, Some(parent.id), Some(&entry.spec.name))?.id)
+    }
+
+    /// The children of an actor that wait to be brought back, each with what its manifest calls it.
+    fn waiting_below(&self, parent: ActorId) -> Vec<(ActorId, Option<String>)> {
+        let mut children = self.actors();
+        children.retain(|actor| actor.parent == Some(parent));
+        children.into_iter().filter_map(|actor| Some((actor.id, actor.waits_as()?))).collect()
     }
 
     fn family_with_room(&self, parent: ActorId) -> Result<Arc<Family>, SpawnError> {
@@ -324,11 +361,7 @@ impl System {
             world: Some(component.world().wit.clone()),
             ..About::default()
         };
-        let identity = match &spec.chain.sign {
-            Sign::No | Sign::Fresh => None,
-            Sign::Identity(path) => Some(read_key(&spec.base_dir.join(path))?),
-        };
-        let path = self.next_chain_path(actor);
+        let path = self.chain_file(actor.id, actor.chains().len() + 1);
         let log: Box<dyn Log> = match spec.chain.keep {
             true => {
                 let unmade = |source| SpawnError::Chain { path: path.clone(), source };
@@ -337,21 +370,45 @@ impl System {
             false => Box::new(io::sink()),
         };
         let (seed, clock) = (Seed::new(self.random()), self.0.options.clock.clone());
-        let options = spec.chain.options(identity);
+        let options = spec.chain.options(identity(spec)?);
         let recorder = Recorder::create(log, about, options, seed, clock);
         let recorder = recorder.map_err(RunError::Record)?;
         actor.add_chain(recorder.header().chain_id, path);
         Ok(recorder)
     }
 
-    /// `ID.chain.cbor`, then `ID.2.chain.cbor`, and so on.
-    fn next_chain_path(&self, actor: &Actor) -> PathBuf {
-        let id = actor.id;
-        let name = match actor.chains().len() {
-            0 => format!("{id}.chain.cbor"),
-            before => format!("{id}.{}.chain.cbor", before + 1),
+    /// The file of an actor's first chain, of its second, and so on.
+    pub(super) fn chain_file(&self, id: ActorId, number: usize) -> PathBuf {
+        let name = match number {
+            1 => format!("{id}.chain.cbor"),
+            number => format!("{id}.{number}.chain.cbor"),
         };
         self.0.options.chains.join(name)
+    }
+}
+
+/// What the services of an actor know of it.
+pub(super) fn served(
+    system: &System,
+    actor: &Actor,
+    chain: ChainId,
+    shared: &Arc<Shared>,
+) -> Served {
+    Served {
+        system: system.weak(),
+        id: actor.id,
+        chain,
+        shared: shared.clone(),
+        patience: actor.spec.patience,
+        base_dir: actor.spec.base_dir.clone(),
+    }
+}
+
+/// The key that vouches for an actor's chain, if one does.
+pub(super) fn identity(spec: &Spec) -> Result<Option<IdentityKey>, SpawnError> {
+    match &spec.chain.sign {
+        Sign::No | Sign::Fresh => Ok(None),
+        Sign::Identity(path) => read_key(&spec.base_dir.join(path)).map(Some),
     }
 }
 
@@ -365,7 +422,10 @@ fn spawned(name: &str) -> ChildSpec {
 }
 
 fn new_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).open(path)
+    let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    // Nobody else goes on with it meanwhile. Where there are no locks, nobody can be told so.
+    let _ = file.try_lock();
+    Ok(file)
 }
 
 fn read_key(path: &Path) -> Result<IdentityKey, SpawnError> {

@@ -164,9 +164,12 @@ impl System {
             Some(rest) => drop(rest.close(state, detail)),
             None => {}
         }
+        if !again {
+            self.remove_note(actor.id);
+        }
         let by = actor.ended_by();
-        actor.has_ended(&end, again);
         self.channels().ended(self, actor.id);
+        actor.has_ended(&end, again);
         self.tell_bonds(actor.id, &end);
         if was_up
             && by != Some(EndedBy::Parent)
@@ -189,6 +192,7 @@ impl System {
             let (state, detail) = end.lifecycle();
             // Where the chain cannot be closed, it shows that it has no end.
             drop(rest.close(state, detail));
+            self.remove_note(id);
         }
     }
 

@@ -1,0 +1,350 @@
+//! How actors are brought back after their process has ended, whichever way it did.
+//!
+//! Beside the chain of every actor that has not come to its end for good there is a note, `ID.actor.json`, with the
+//! little that is not in the chain: where the files of the manifest are, and who started it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use theater_record::{CloseReason, Recorder, RecoverOptions, Recovery, ResumeOptions, Seed};
+use theater_verify::{Checked, FileSource, Verdict, VerifiedChain};
+
+use super::begin::{identity, served};
+use super::{SpawnError, System};
+use crate::actor::{Actor, Life, Shared};
+use crate::actor_id::ActorId;
+use crate::blueprint::{self, Source};
+use crate::chain_view::{ChainView, ViewError};
+use crate::engine::{EngineError, Limits};
+use crate::handlers::Handlers;
+use crate::host::Host;
+use crate::recording::{Recording, RecordingOptions, RunError};
+use crate::services;
+use crate::spec::Spec;
+
+/// What became of an actor that was to be brought back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resumed {
+    /// Its id.
+    pub id: ActorId,
+    /// Its name, if its chain could be read.
+    pub name: String,
+    /// What is worth knowing, such as a recovered tail; or why it is not back.
+    pub outcome: Result<Vec<String>, String>,
+}
+
+/// Why an actor cannot be brought back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviveError {
+    /// Something cannot be read or written.
+    #[error("cannot {action} {}", path.display())]
+    File {
+        /// What was to be done.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why it cannot.
+        source: io::Error,
+    },
+    /// The note beside the chain makes no sense.
+    #[error("{} is no note of an actor", path.display())]
+    Note {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The chain cannot be read.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// The chain was not recorded from an actor with a manifest, or its settings make no sense.
+    #[error("the chain {} is not that of an actor that can be brought back", path.display())]
+    NoActor {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What it was started with cannot be had any more.
+    #[error(transparent)]
+    Blueprint(#[from] crate::blueprint::BlueprintError),
+    /// Its limits make no sense.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Another program is writing to the chain.
+    #[error("{} is being written to by another program", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The end of the chain is torn, and cannot be mended.
+    #[error("cannot recover {}", path.display())]
+    NotRecovered {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: theater_record::RecoverError,
+    },
+    /// The chain is not sound.
+    #[error("{} does not verify: {reason}", path.display())]
+    Unsound {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The chain cannot be gone on with.
+    #[error("cannot go on with {}", path.display())]
+    NotGoneOn {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: theater_record::ResumeError,
+    },
+    /// The actor that has started it is not back.
+    #[error("{0}, which has started it, is not back")]
+    NoParent(ActorId),
+}
+
+/// What is not in a chain.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    /// The folder that paths of the manifest start at.
+    base_dir: PathBuf,
+    /// Who has started it.
+    parent: Option<String>,
+    /// What it is called among the children that its parent's manifest names.
+    child: Option<String>,
+}
+
+impl System {
+    /// Brings back every actor whose chains are in the folder of this system and that has not come to its
+    /// end for good: from its chain, by replay. Nothing is lost that stands in a chain. Returns what became
+    /// of each, parents before their children.
+    pub fn resume_all(&self) -> io::Result<Vec<Resumed>> {
+        let mut all = Vec::new();
+        for (id, note) in in_order(self.notes()?) {
+            if self.is_over_for_good(id) {
+                self.remove_note(id);
+                continue;
+            }
+            let (name, outcome) = match note.and_then(|note| self.prepare(id, &note)) {
+                Ok(actor) => (actor.spec.name.clone(), Ok(actor)),
+                Err(error) => (String::new(), Err(format!("{:#}", anyhow::Error::new(error)))),
+            };
+            all.push((id, name, outcome));
+        }
+        for (_, _, actor) in &all {
+            if let Ok(actor) = actor
+                && actor.parent.is_none()
+            {
+                self.begin_later(actor.id);
+            }
+        }
+        let outcome = |actor: Arc<Actor>| match self.await_start(&actor) {
+            Ok(()) => Ok(actor.notes()),
+            Err(error) => Err(format!("{:#}", anyhow::Error::new(error))),
+        };
+        let resumed = |(id, name, actor): (_, _, Result<Arc<Actor>, String>)| Resumed {
+            id,
+            name,
+            outcome: actor.and_then(outcome),
+        };
+        Ok(all.into_iter().map(resumed).collect())
+    }
+
+    /// Whether an actor's newest chain is closed. A crash may have kept its note from being taken away.
+    fn is_over_for_good(&self, id: ActorId) -> bool {
+        let newest = self.chain_files(id).pop();
+        newest.is_some_and(|path| {
+            ChainView::open(&path).and_then(|view| view.is_closed()).unwrap_or(false)
+        })
+    }
+
+    /// Writes the note of an actor. Without one it is not brought back, which is said in its stead.
+    pub(super) fn write_note(&self, actor: &Actor, child: Option<&str>) -> io::Result<()> {
+        if !actor.spec.chain.keep {
+            return Ok(());
+        }
+        let base_dir = std::path::absolute(&actor.spec.base_dir)?;
+        let parent = actor.parent.map(|parent| parent.to_string());
+        let note = Note { base_dir, parent, child: child.map(str::to_owned) };
+        fs::write(self.note_path(actor.id), serde_json::to_string(&note)?)
+    }
+
+    /// Takes the note of an actor away that has come to its end for good.
+    pub(super) fn remove_note(&self, id: ActorId) {
+        // One that stays leads to a chain that is closed, which says so itself.
+        let _ = fs::remove_file(self.note_path(id));
+    }
+
+    fn note_path(&self, id: ActorId) -> PathBuf {
+        self.0.options.chains.join(format!("{id}{NOTE}"))
+    }
+
+    /// All notes there are, by the actors' ids.
+    fn notes(&self) -> io::Result<BTreeMap<ActorId, Result<Note, ReviveError>>> {
+        let mut notes = BTreeMap::new();
+        for entry in fs::read_dir(&self.0.options.chains)? {
+            let name = entry?.file_name();
+            let id = name.to_str().and_then(|name| name.strip_suffix(NOTE)?.parse().ok());
+            if let Some(id) = id {
+                notes.insert(id, self.read_note(id));
+            }
+        }
+        Ok(notes)
+    }
+
+    fn read_note(&self, id: ActorId) -> Result<Note, ReviveError> {
+        let path = self.note_path(id);
+        let unread = |source| ReviveError::File { action: "read", path: path.clone(), source };
+        let text = fs::read_to_string(&path).map_err(unread)?;
+        serde_json::from_str(&text).map_err(|source| ReviveError::Note { path, source })
+    }
+
+    /// Adds an actor that will be brought back when it begins.
+    fn prepare(&self, id: ActorId, note: &Note) -> Result<Arc<Actor>, ReviveError> {
+        let paths = self.chain_files(id);
+        let newest = paths.last().cloned();
+        let path = newest.ok_or(ReviveError::NoActor { path: self.note_path(id) })?;
+        let parent: Option<ActorId> = note.parent.as_deref().and_then(|id| id.parse().ok());
+        let above = match parent.map(|parent| (parent, self.find(parent))) {
+            None => Default::default(),
+            Some((_, Ok(actor))) => actor.spec.permissions.clone(),
+            Some((parent, Err(_))) => return Err(ReviveError::NoParent(parent)),
+        };
+        let header = ChainView::open(&path)?.header()?;
+        let no_actor = || ReviveError::NoActor { path: path.clone() };
+        let text = header.manifest.ok_or_else(no_actor)?;
+        let source = Source::Text { text, base_dir: note.base_dir.clone() };
+        let store = self.0.options.store.as_ref();
+        let component = header.component.ok_or_else(no_actor)?;
+        let spec = blueprint::read_again(&source, header.state, &above, store, &component)?;
+        let spec = Spec { limits: Limits::from_settings(&header.settings)?, ..spec };
+        let actor = Arc::new(Actor::new(id, parent, Arc::new(spec)));
+        for path in paths {
+            let chain = ChainView::open(&path)?.header()?.chain_id;
+            actor.add_chain(chain, path);
+        }
+        actor.set_past(path, note.child.clone());
+        let mut actors = self.0.actors.write().unwrap_or_else(PoisonError::into_inner);
+        actors.insert(id, Arc::clone(&actor));
+        Ok(actor)
+    }
+
+    /// The chains of an actor, in the order in which they were begun.
+    fn chain_files(&self, id: ActorId) -> Vec<PathBuf> {
+        let paths = (1..).map(|number| self.chain_file(id, number));
+        paths.take_while(|path| path.exists()).collect()
+    }
+
+    /// The life that an actor's chain leads to. The host has done nothing so far, and goes on from there.
+    pub(super) fn life_again(&self, actor: &Arc<Actor>, path: &Path) -> Result<Life, SpawnError> {
+        let spec = &actor.spec;
+        let component = self.0.catalogue.component(&spec.component, &spec.limits)?;
+        let handlers = Handlers::of(component.world())?;
+        let (file, note) = self.open_again(path, spec)?;
+        actor.add_note(note);
+        let chain = verified(&file, path)?;
+        let not_gone_on = |source| ReviveError::NotGoneOn { path: path.to_owned(), source };
+        let unread = |source| ReviveError::File { action: "open", path: path.to_owned(), source };
+        let options = ResumeOptions { identity: identity(spec)?, ..ResumeOptions::default() };
+        let (seed, clock) = (Seed::new(self.random()), self.0.options.clock.clone());
+        let file = file.try_clone().map_err(unread)?;
+        let recorder = Recorder::resume(file, options, seed, clock.clone()).map_err(not_gone_on)?;
+        let shared = Arc::new(Shared::default());
+        let mut host = Host::new(spec.grants.clone())?;
+        let id = recorder.header().chain_id;
+        services::serve(&mut host, &served(self, actor, id, &shared), &spec.handlers);
+        let options = RecordingOptions { limits: spec.limits, durable: spec.chain.durable, clock };
+        let mut recording = Recording::resume(&component, host, recorder, &chain, &options)?;
+        actor.is_made(recording.killer(), shared.clone());
+        let tip = recording.tip()?;
+        let view = ChainView::open(path).map_err(ReviveError::from)?;
+        actor.set_state(view.state_at(tip.seq).map_err(ReviveError::from)?);
+        // Numbers of requests go on from one that none had before.
+        Ok(Life { id: actor.id, recording, chain: id, handlers, shared, requests: tip.seq })
+    }
+
+    /// Closes a chain whose actor had ended when the process did.
+    pub(super) fn close_past(&self, path: &Path) -> Result<(), SpawnError> {
+        let unread = |source| ReviveError::File { action: "open", path: path.to_owned(), source };
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(unread)?;
+        let not_gone_on = |source| ReviveError::NotGoneOn { path: path.to_owned(), source };
+        let (seed, clock) = (Seed::new(self.random()), self.0.options.clock.clone());
+        let recorder = Recorder::resume(file, ResumeOptions::default(), seed, clock);
+        let recorder = recorder.map_err(not_gone_on)?;
+        recorder.close(CloseReason::Failed, "").map(drop).map_err(RunError::Record)?;
+        Ok(())
+    }
+
+    /// Opens a chain that nobody else is writing to, and mends its end if a crash has torn it.
+    fn open_again(&self, path: &Path, spec: &Spec) -> Result<(File, Option<String>), SpawnError> {
+        let failed =
+            |action| move |source| ReviveError::File { action, path: path.to_owned(), source };
+        let opened = OpenOptions::new().read(true).write(true).open(path);
+        let mut file = opened.map_err(failed("open"))?;
+        if file.try_lock().is_err() {
+            return Err(ReviveError::InUse { path: path.to_owned() }.into());
+        }
+        let not_recovered = |source| ReviveError::NotRecovered { path: path.to_owned(), source };
+        let plan = Recovery::plan(&mut file).map_err(not_recovered)?;
+        let torn = plan.torn;
+        if torn == 0 {
+            return Ok((file, None));
+        }
+        let aside = path.with_extension(format!("cbor.torn-{}", plan.keep));
+        let note = format!("{torn} bytes of a torn tail were set aside in {}", aside.display());
+        let options = RecoverOptions { close: false, identity: identity(spec)? };
+        let (seed, clock) = (Seed::new(self.random()), &self.0.options.clock);
+        let applied = plan.apply(&mut file, options, seed, clock, || {
+            Ok(Box::new(OpenOptions::new().write(true).create_new(true).open(&aside)?))
+        });
+        applied.map_err(not_recovered)?;
+        Ok((file, Some(note)))
+    }
+}
+
+/// What the name of a note ends with.
+const NOTE: &str = ".actor.json";
+
+/// Parents before their children.
+fn in_order(
+    mut notes: BTreeMap<ActorId, Result<Note, ReviveError>>,
+) -> Vec<(ActorId, Result<Note, ReviveError>)> {
+    let mut ordered: Vec<(ActorId, Result<Note, ReviveError>)> = Vec::new();
+    while !notes.is_empty() {
+        let waits = |note: &Result<Note, ReviveError>| match note {
+            Ok(Note { parent: Some(parent), .. }) => {
+                parent.parse().is_ok_and(|parent| notes.contains_key(&parent))
+            }
+            Ok(Note { parent: None, .. }) | Err(_) => false,
+        };
+        let ready: Vec<ActorId> =
+            notes.iter().filter(|(_, note)| !waits(note)).map(|(id, _)| *id).collect();
+        // Two that have started one another are nobody's children.
+        let ready = if ready.is_empty() { notes.keys().copied().collect() } else { ready };
+        ordered.extend(ready.into_iter().filter_map(|id| notes.remove_entry(&id)));
+    }
+    ordered
+}
+
+/// A chain that is open and otherwise without a fault.
+fn verified(file: &File, path: &Path) -> Result<VerifiedChain, ReviveError> {
+    let failed = |source| ReviveError::File { action: "check", path: path.to_owned(), source };
+    let source = Arc::new(FileSource::new(file.try_clone().map_err(failed)?).map_err(failed)?);
+    let unsound = |reason: String| ReviveError::Unsound { path: path.to_owned(), reason };
+    let checked = Checked::new(source, &theater_verify::Options::default());
+    let checked = checked.map_err(|error| unsound(error.to_string()))?;
+    let first = |report: &theater_verify::Report| {
+        report.faults.first().map_or_else(|| "it is closed".to_owned(), ToString::to_string)
+    };
+    match checked.report.verdict() {
+        Verdict::Open => checked.whole().map_err(|report| unsound(first(&report))),
+        Verdict::Complete | Verdict::Damaged | Verdict::Unmet => {
+            Err(unsound(first(&checked.report)))
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Systems of actors for tests, each in a folder of its own.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use theater_record::{Event, LifecycleState, Stored, record_hash};
+use theater_runtime::{
+    ActorId, Backend, End, Listed, Source, SpawnError, Spec, Status, Store, System, SystemOptions,
+};
+use theater_verify::VerifiedChain;
+
+use super::{component, replay, verified};
+
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// What a chain tells of an actor.
+pub(crate) struct Told {
+    pub(crate) chain: String,
+    /// Who sent each message.
+    pub(crate) senders: Vec<String>,
+    pub(crate) states: Vec<LifecycleState>,
+    /// The hash of every record.
+    pub(crate) links: Vec<String>,
+}
+
+impl Told {
+    pub(crate) fn of(chain: &VerifiedChain) -> Told {
+        let id = chain.header().chain_id.to_string();
+        let mut told = Told { chain: id, senders: vec![], states: vec![], links: vec![] };
+        let mut reader = chain.reader().unwrap();
+        while let Some(stored) = reader.read().unwrap() {
+            let Stored::Record(record) = stored else { continue };
+            told.links.push(record_hash(record.frame.bytes()).to_string());
+            match record.event().unwrap() {
+                Event::Permission(decision) if decision.capability == "message" => {
+                    told.senders.push(decision.subject);
+                }
+                Event::Lifecycle(lifecycle) => told.states.push(lifecycle.state),
+                _ => {}
+            }
+        }
+        told
+    }
+}
+
+/// A system with a folder of its own, and what its actors have logged.
+pub(crate) struct Stage {
+    pub(crate) system: System,
+    pub(crate) logged: Arc<Mutex<Vec<String>>>,
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Stage {
+        Stage::below(tempfile::tempdir().unwrap())
+    }
+
+    fn below(folder: tempfile::TempDir) -> Stage {
+        let logged = Arc::new(Mutex::new(Vec::new()));
+        let log = logged.clone();
+        let system = System::new(SystemOptions {
+            chains: folder.path().join("chains"),
+            stores: folder.path().join("stores"),
+            store: Some(Store::open(folder.path().join("store")).unwrap()),
+            cache: Some(super::cache()),
+            clock: theater_runtime::machine::clock(),
+            random: Box::new(|| theater_runtime::machine::random().unwrap()),
+            log: Box::new(move |_, text| log.lock().unwrap().push(text.to_owned())),
+        });
+        Stage { system: system.unwrap(), logged, folder }
+    }
+
+    /// Lets everything rest, as a server does that is stopped, and brings it back in a new system.
+    pub(crate) fn suspended_and_resumed(self) -> Stage {
+        assert_eq!(self.system.suspend(SOON), 0, "nobody is busy");
+        let Stage { system, folder, .. } = self;
+        drop(system);
+        let stage = Stage::below(folder);
+        for resumed in stage.system.resume_all().unwrap() {
+            assert_eq!(resumed.outcome, Ok(Vec::new()), "{}", resumed.name);
+        }
+        stage
+    }
+
+    pub(crate) fn spawn(&self) -> ActorId {
+        self.spawn_as(|_| {})
+    }
+
+    pub(crate) fn spawn_as(&self, change: impl FnOnce(&mut Spec)) -> ActorId {
+        let bytes = std::fs::read(component("messenger")).unwrap();
+        let mut spec = Spec::new("messenger", bytes);
+        change(&mut spec);
+        self.system.spawn(spec, None).unwrap()
+    }
+
+    pub(crate) fn spawn_below(&self, parent: ActorId) -> ActorId {
+        let bytes = std::fs::read(component("messenger")).unwrap();
+        self.system.spawn(Spec::new("messenger", bytes), Some(parent)).unwrap()
+    }
+
+    /// Writes a manifest of a keeper with what else is to be in it, and returns its file.
+    pub(crate) fn keeper(&self, name: &str, more: &str) -> PathBuf {
+        let folder = self.folder.path();
+        let guest = folder.join("keeper.wasm");
+        if !guest.exists() {
+            std::fs::copy(component("keeper"), guest).unwrap();
+        }
+        let handlers = ["runtime", "message-server", "supervisor"];
+        let handlers = handlers.map(|handler| format!("[[handlers]]\ntype = \"{handler}\"\n"));
+        let (top, tables) = more.split_once("\n\n").unwrap_or(("", more));
+        let text = format!(
+            "name = \"{name}\"\ncomponent = \"keeper.wasm\"\n{top}\n{}{tables}\n",
+            handlers.concat()
+        );
+        let path = folder.join(format!("{name}.toml"));
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Starts the actor of a manifest.
+    pub(crate) fn start(&self, manifest: PathBuf) -> Result<ActorId, SpawnError> {
+        self.system.start(&Source::File(manifest), None, None)
+    }
+
+    /// The actors of this name, the oldest first.
+    pub(crate) fn named(&self, name: &str) -> Vec<ActorId> {
+        let all = self.system.list().into_iter();
+        all.filter(|listed| listed.name == name).map(|listed| listed.id).collect()
+    }
+
+    /// The only one.
+    #[track_caller]
+    pub(crate) fn the(&self, name: &str) -> ActorId {
+        let [id] = self.named(name)[..] else { panic!("not one {name}: {:?}", self.named(name)) };
+        id
+    }
+
+    /// Waits until an actor is as it should be, which it has to be soon.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, id: ActorId, is_it: impl Fn(&Listed) -> bool) -> Listed {
+        let start = Instant::now();
+        loop {
+            let listed = self.listed(id);
+            if is_it(&listed) {
+                return listed;
+            }
+            assert!(start.elapsed() < SOON, "{listed:?}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Waits until an actor has begun a life.
+    #[track_caller]
+    pub(crate) fn wait_for_life(&self, id: ActorId, life: u64) {
+        self.wait_for(id, |it| it.lives == life && it.status == Status::Running);
+    }
+
+    /// Ends everything, and holds every chain against its component, with no actor around.
+    #[track_caller]
+    pub(crate) fn all_end_and_replay(&self) {
+        let all = self.system.list();
+        self.system.shutdown(SOON);
+        for listed in all {
+            for path in self.system.chain_paths(listed.id).unwrap() {
+                let chain = verified(&std::fs::read(&path).unwrap());
+                let of = if chain.header().name == "messenger" { "messenger" } else { "keeper" };
+                replay(&chain, &component(of), Backend::Cranelift);
+            }
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn ask(&self, id: ActorId, message: &str) -> String {
+        let answer = self.system.request(id, message.as_bytes().to_vec(), SOON).unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+
+    pub(crate) fn tell(&self, id: ActorId, message: &str) {
+        self.system.send(id, message.as_bytes().to_vec(), SOON).unwrap();
+    }
+
+    /// Stops an actor and holds its chain against its component, with no other actor around.
+    #[track_caller]
+    pub(crate) fn ends_and_replays(&self, id: ActorId) -> Told {
+        self.system.stop(id, SOON).unwrap();
+        let chain = verified(&std::fs::read(self.system.chain_path(id).unwrap()).unwrap());
+        for backend in [Backend::Cranelift, Backend::Pulley] {
+            replay(&chain, &component("messenger"), backend);
+        }
+        Told::of(&chain)
+    }
+
+    pub(crate) fn listed(&self, id: ActorId) -> Listed {
+        self.system.list().into_iter().find(|listed| listed.id == id).unwrap()
+    }
+
+    /// How an actor came to its end, which it has to do soon.
+    #[track_caller]
+    pub(crate) fn end(&self, id: ActorId) -> End {
+        let start = Instant::now();
+        loop {
+            if let Some(end) = self.listed(id).end {
+                return end;
+            }
+            assert!(start.elapsed() < SOON, "{id} goes on");
+        }
+    }
+}
