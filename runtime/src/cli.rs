@@ -27,15 +27,19 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::complaint::{complaint, is_broken_pipe};
+use crate::complaint::{advised, complaint, is_broken_pipe};
 use crate::escape::visible;
 
 /// Runs WebAssembly components as actors and records everything that crosses their sandbox.
 #[derive(Parser)]
 #[command(name = "theater", version, max_term_width = 100)]
 struct Cli {
+    /// Print JSON; for who writes it before the subcommand. Those that can say so in their help.
+    #[arg(long, global = true, hide = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -65,6 +69,31 @@ enum Command {
 }
 
 impl Command {
+    /// Whether there is a `--json` for it.
+    fn speaks_json(&self) -> bool {
+        match self {
+            Command::Create(_)
+            | Command::Build(_)
+            | Command::Run(_)
+            | Command::Server(_)
+            | Command::Channel(_)
+            | Command::Completion(_) => false,
+            Command::Validate(_)
+            | Command::Start(_)
+            | Command::Stop(_)
+            | Command::Restart(_)
+            | Command::Kill(_)
+            | Command::List(_)
+            | Command::Tree(_)
+            | Command::Inspect(_)
+            | Command::State(_)
+            | Command::Events(_)
+            | Command::Logs(_)
+            | Command::Subscribe(_)
+            | Command::Message(_) => true,
+        }
+    }
+
     fn run(&self, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
         match self {
             Command::Create(args) => create::run(args, out),
@@ -97,17 +126,19 @@ const MANIFEST: &str = "manifest.toml";
 /// people.
 const EXIT_HELP: &str = "\
 Exit status:
-  0  it is done: the component came to its end, or the manifest is valid
-  1  the component failed: it trapped, hit a limit, or returned an error; or the manifest is not valid
-  2  it could not be done: wrong usage, not a component, unwritable chain
+  0  it is done: the component came to its end, the manifest is valid, the server did what was asked
+  1  the component or actor failed: it trapped, hit a limit, returned an error; it refuses; or the
+     manifest is not valid
+  2  it could not be done: wrong usage, not a component, unwritable chain, no server, no such actor
   Another status is the component's own; most can only end with 0 or 1.";
 
 /// How the program ends. Scripts rely on these numbers; they do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// What was asked for is done: a component that was run came to its end, a manifest is valid.
+    /// What was asked for is done: a component that was run came to its end, a manifest is valid, a
+    /// server did it.
     Fine,
-    /// The component failed, or the manifest is not valid.
+    /// The component or the actor failed or refuses, or the manifest is not valid.
     Failed,
     /// What was asked for could not be done.
     Trouble,
@@ -134,6 +165,9 @@ where
 {
     let parsed = command().try_get_matches_from(args).and_then(|m| Cli::from_arg_matches(&m));
     let outcome = match parsed {
+        Ok(cli) if cli.json && !cli.command.speaks_json() => {
+            Err(advised(anyhow!("this subcommand does not print JSON"), "leave out --json"))
+        }
         Ok(cli) => cli.command.run(out, err),
         Err(usage) => return show_usage(&usage, out, err),
     };

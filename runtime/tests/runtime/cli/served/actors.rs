@@ -50,6 +50,9 @@ fn an_actor_is_started_in_every_way() {
         format!("messenger  running  {id}\n  messenger  running  {}\n", child.trim_end());
     assert_eq!(tree, expected);
     assert_eq!(served.said(&["tree", "-r", id, "-d", "0"]).lines().count(), 1);
+    assert_eq!(served.said(&["--json", "tree"]), served.said(&["tree", "--json"]));
+    let build = transcript(&served.theater(&["--json", "build"]));
+    assert!(build.contains("does not print JSON"), "{build}");
 }
 
 #[test]
