@@ -100,7 +100,7 @@ impl Command {
             Command::Build(args) => build::run(args, out),
             Command::Validate(args) => validate::run(args, out),
             Command::Run(args) => run::run(args, out, err),
-            Command::Server(args) => server::run(args, out),
+            Command::Server(args) => server::run(args, out, err),
             Command::Start(args) => start::run(args, out, err),
             Command::Stop(args) => stop::run(args, out),
             Command::Restart(args) => restart::run(args, out),

@@ -216,7 +216,7 @@ pub(crate) fn encoded(text: &str) -> String {
     for byte in text.bytes() {
         match byte {
             byte if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
-                out.push(byte.into())
+                out.push(byte.into());
             }
             byte => out.push_str(&format!("%{byte:02X}")),
         }

@@ -9,12 +9,12 @@ use std::time::Duration;
 use anyhow::{Context, Error, anyhow};
 
 use crate::complaint::advised;
-use crate::escape::argument;
+use crate::escape::{argument, plain};
 use crate::home::Home;
 use crate::machine;
 use crate::server::{Farewell, PORT, Server, ServerError, Stopped, Token};
 use crate::store::Store;
-use crate::system::{System, SystemOptions};
+use crate::system::{Resumed, System, SystemOptions};
 
 use super::Exit;
 use super::at_server::{ADDRESS, TOKEN, set};
@@ -52,7 +52,7 @@ pub(super) struct Args {
     quiet: bool,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
     let (address, token) = (args.address()?, args.token()?);
     let home = Home::find().map_err(|error| {
         advised(error.into(), "set THEATER_HOME to a folder for chains, store and cache")
@@ -65,6 +65,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let system = system.with_context(|| format!("cannot use the folder {}", argument(&chains)))?;
     let server = Server::bind(system.clone(), address, token).map_err(no_server)?;
     let address = server.address().context("cannot tell the address")?;
+    let resumed = system.resume_all();
+    report(&resumed.with_context(|| format!("cannot read {}", argument(&chains)))?, err)?;
     let version = env!("CARGO_PKG_VERSION");
     writeln!(out, "theater {version} serves http://{address}")?;
     writeln!(out, "chains: {}", argument(&chains))?;
@@ -120,6 +122,24 @@ fn lock(chains: &Path) -> anyhow::Result<File> {
             Err(Error::new(error).context(format!("cannot lock {}", argument(&path))))
         }
     }
+}
+
+/// Says which actors go on, and which do not.
+fn report(resumed: &[Resumed], err: &mut dyn Write) -> anyhow::Result<()> {
+    for Resumed { id, name, outcome } in resumed {
+        // Without its chain it has no name.
+        let name = if name.is_empty() { "an actor".to_owned() } else { plain(name) };
+        match outcome {
+            Ok(notes) => {
+                writeln!(err, "{name} goes on: {id}")?;
+                for note in notes {
+                    writeln!(err, "  note: {}", plain(note))?;
+                }
+            }
+            Err(reason) => writeln!(err, "{name} does not go on: {id}: {}", plain(reason))?,
+        }
+    }
+    Ok(())
 }
 
 fn no_server(error: ServerError) -> Error {

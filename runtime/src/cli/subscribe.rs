@@ -86,7 +86,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyh
         let path = actor_path(id, &args.query());
         let (client, id, tell) = (client.clone(), id.clone(), tell.clone());
         thread::spawn(move || {
-            listen(&client, &path, |heard| tell.send((id.clone(), heard)).is_ok())
+            listen(&client, &path, |heard| tell.send((id.clone(), heard)).is_ok());
         });
     }
     drop::<SyncSender<_>>(tell);

@@ -22,7 +22,7 @@ use super::problem::Problem;
 use super::views::OneChain;
 
 /// How many events are read at a time.
-const BATCH: usize = 100;
+const BATCH: usize = 32;
 /// How often chains are looked at that do not grow: at first, and at most.
 const PAUSE_FIRST: Duration = Duration::from_millis(5);
 const PAUSE_LAST: Duration = Duration::from_millis(250);

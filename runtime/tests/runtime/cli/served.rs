@@ -34,18 +34,13 @@ impl Served {
     }
 
     fn in_scene(scene: Scene, args: &[&str]) -> Served {
-        let mut command = scene.command(THEATER);
-        // Whatever has this address set must not have tests talk to another server.
-        let command =
-            command.args(["server", "-a", "127.0.0.1:0", "--chains", "chains"]).args(args);
-        let command = command.env_remove("THEATER_TOKEN").stdout(Stdio::piped());
-        let mut server = command.stderr(Stdio::null()).spawn().expect("the program can be run");
-        let mut said = BufReader::new(server.stdout.as_mut().expect("it is a pipe"));
-        let mut line = String::new();
-        said.read_line(&mut line).expect("it says where it is");
-        let address = line.trim_end().rsplit_once("http://").map(|(_, address)| address.to_owned());
-        let address = address.unwrap_or_else(|| panic!("no address in {line:?}"));
+        let (server, address) = launched(&scene, args);
         Served { scene, server, address }
+    }
+
+    /// Another server, with the chains of one that has ended.
+    fn go_on(&mut self) {
+        (self.server, self.address) = launched(&self.scene, &[]);
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -86,7 +81,7 @@ impl Served {
 
     /// How the server exits, and what it says until then.
     #[track_caller]
-    fn ended(mut self) -> (ExitStatus, String) {
+    fn ended(&mut self) -> (ExitStatus, String) {
         let start = Instant::now();
         let status = loop {
             if let Some(status) = self.server.try_wait().expect("it was started") {
@@ -100,6 +95,20 @@ impl Served {
         pipe.read_to_string(&mut said).expect("it prints text");
         (status, said)
     }
+}
+
+/// A server, and where it is.
+fn launched(scene: &Scene, args: &[&str]) -> (Child, String) {
+    let mut command = scene.command(THEATER);
+    // Whatever has this address set must not have tests talk to another server.
+    let command = command.args(["server", "-a", "127.0.0.1:0", "--chains", "chains"]).args(args);
+    let command = command.env_remove("THEATER_TOKEN").stdout(Stdio::piped());
+    let mut server = command.stderr(Stdio::null()).spawn().expect("the program can be run");
+    let mut line = String::new();
+    let pipe = server.stdout.as_mut().expect("it is a pipe");
+    BufReader::with_capacity(1, pipe).read_line(&mut line).expect("it says where it is");
+    let address = line.trim_end().rsplit_once("http://").map(|(_, address)| address.to_owned());
+    (server, address.unwrap_or_else(|| panic!("no address in {line:?}")))
 }
 
 impl Drop for Served {

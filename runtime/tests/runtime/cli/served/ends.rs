@@ -9,8 +9,8 @@ use theater_verify::Verdict;
 use super::{SOON, Served, THEATER, scene, transcript};
 
 #[test]
-fn a_signal_ends_the_server_in_order() {
-    let served = Served::new();
+fn a_signal_ends_the_server_in_order_and_the_next_one_goes_on_with_its_actors() {
+    let mut served = Served::new();
     let id = served.start("messenger");
     let mut follow = served.command(&["subscribe", &id, "-H"]);
     let follow = follow.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -21,13 +21,29 @@ fn a_signal_ends_the_server_in_order() {
     let (status, said) = served.ended();
     assert!(status.success(), "{status}");
     assert!(said.ends_with("stopped\n"), "{said}");
+    served.go_on();
+    assert_eq!(served.said(&["message", &id, "count", "-r"]), "2\n", "it has lost nothing");
+    served.said(&["stop", &id]);
+    let report = served.scene.verify(&format!("chains/{id}.chain.cbor"));
+    assert_eq!(report.verdict(), Verdict::Complete, "{report:?}");
+}
+
+#[test]
+fn a_server_that_was_killed_leaves_its_actors_to_the_next_one() {
+    let mut served = Served::new();
+    let id = served.start("messenger");
+    assert_eq!(served.said(&["message", &id, "hello"]), "sent\n");
+    served.signal(Signal::KILL);
+    let (status, _) = served.ended();
+    assert!(!status.success());
+    served.go_on();
+    assert_eq!(served.said(&["message", &id, "count", "-r"]), "2\n");
 }
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let served = Served::new();
+    let mut served = Served::new();
     let id = served.start("messenger");
-    served.said(&["message", &id, "hello"]);
     let spins = served.theater(&["message", &id, "spin", "--timeout", "50ms"]);
     assert_eq!(spins.status.code(), Some(2), "{}", transcript(&spins));
     let start = Instant::now();
