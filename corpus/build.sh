@@ -56,7 +56,7 @@ if [ "$task" != build ] && [ "$profile" != release ]; then
     exit 2
 fi
 if [ "${#packages[@]}" = 0 ]; then
-    packages=(commands floats keeper ledger messenger mutants resources shop)
+    packages=(commands floats keeper ledger messenger mutants office planner resources shop web)
 elif [ "$task" != build ]; then
     echo "what is kept is checked and kept as a whole, without --package" >&2
     exit 2
@@ -88,11 +88,11 @@ regressions=(off-by-one tool-order header float-format time-zone retries)
 # Guests that are small enough to be kept prebuilt.
 kept=(
     agent calls clocks exit fetch filter floats hello hello-preview1 ledger ledger-v2
-    keeper messenger
+    keeper messenger office planner
     mutant-base "${mutants[@]/#/mutant-}"
     oom overflow panic payloads resources
     shop-base "${regressions[@]/#/shop-}"
-    sorted spin walk
+    sorted spin walk web
     buckets dated dice listing nap race whoami
     async-export async-import stream-import unknown-import
 )
@@ -182,8 +182,20 @@ keep_keeper() {
     keep "$built/guest_keeper.wasm" keeper
 }
 
+keep_office() {
+    keep "$built/guest_office.wasm" office
+}
+
+keep_planner() {
+    keep "$built/guest_planner.wasm" planner
+}
+
 keep_messenger() {
     keep "$built/guest_messenger.wasm" messenger
+}
+
+keep_web() {
+    keep "$built/guest_web.wasm" web
 }
 
 keep_mutants() {

@@ -7,6 +7,7 @@ use std::io::{self, Cursor};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
@@ -60,8 +61,13 @@ impl Trace {
             let count = chain.append().unwrap();
             match count % 11 {
                 4 => chain.recorder.flush().unwrap(),
-                // Makes the writer append without a sync, as a full batch would.
-                2 | 7 | 9 => drop(chain.recorder.tip().unwrap()),
+                // Appended without a sync, after a moment.
+                2 | 7 | 9 => {
+                    let bytes = || log.0.lock().unwrap().bytes.clone();
+                    while crash::count_numbered(&bytes()) < count {
+                        std::thread::sleep(Duration::from_micros(200));
+                    }
+                }
                 _ => continue,
             }
             let trace = log.0.lock().unwrap();

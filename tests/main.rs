@@ -21,6 +21,7 @@ mod actors;
 mod bisect;
 mod doctor;
 mod guests;
+mod http;
 mod minimise;
 mod mutants;
 mod no_host;

@@ -150,8 +150,12 @@ impl Setup {
         let host = Host::new(grants).unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let recorder = self.recorder(&component, log.clone());
-        let options =
-            RecordingOptions { limits: self.limits, durable: self.durable, clock: still() };
+        let options = RecordingOptions {
+            limits: self.limits,
+            durable: self.durable,
+            clock: still(),
+            redact: Vec::new(),
+        };
         let failure = engine.on_stack(|| {
             let mut recording = Recording::start(&component, host, recorder, &options).unwrap();
             for (export, args) in calls {

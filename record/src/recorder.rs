@@ -1,8 +1,7 @@
-//! The recorder: appends events to a chain while hashing and writing happen on another thread.
+//! The recorder: appends events to a chain while hashing and writing happen on other threads.
 
 use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use crate::blob::{BlobRef, Sealer};
 use crate::event::{
@@ -16,6 +15,7 @@ use crate::frame::Frame;
 use crate::hash::{ChainId, Hash};
 use crate::interned::Interned;
 use crate::ledger::{Keys, Ledger};
+use crate::linker::{Chain, Linker, Ready};
 use crate::log::Log;
 use crate::outline::{Payload, values_of};
 use crate::queue::{Queue, Task};
@@ -26,7 +26,7 @@ use crate::writer::Writer;
 /// More than a close record takes besides its detail.
 const CLOSE_BYTES_MAX: usize = 1 << 10;
 
-/// How many bytes may wait for the writer unless told otherwise.
+/// How many bytes may wait to be written unless told otherwise.
 pub(crate) const QUEUE_BYTES_DEFAULT: usize = 8 << 20;
 
 /// Tells nanoseconds since the Unix epoch. Handed in, so that a test can hold time still.
@@ -61,7 +61,7 @@ pub struct Options {
     pub policy: CheckpointPolicy,
     /// Strings and byte lists of at least this many bytes go out of line.
     pub inline_bytes_max: usize,
-    /// How many bytes may wait for the writer before `append` waits too.
+    /// How many bytes may wait to be written before `append` waits too.
     pub queue_bytes_max: usize,
     /// Whether checkpoints are signed.
     pub sign: bool,
@@ -118,35 +118,26 @@ pub enum RecordError {
         /// The name of the type, or of the function that takes or returns it.
         name: String,
     },
-    /// The writer thread is gone, which only a panic in it can cause.
-    #[error("the writer thread ended unexpectedly")]
-    WriterGone,
-}
-
-/// What a writer needs to go on with a chain.
-pub(crate) struct Unstarted {
-    pub(crate) log: Box<dyn Log>,
-    pub(crate) ledger: Ledger,
-    pub(crate) keys: Keys,
-    pub(crate) sealer: Sealer,
-    pub(crate) clock: Clock,
+    /// The log or the clock has panicked. As final as a failure.
+    #[error("writing the chain panicked")]
+    Panicked,
 }
 
 /// Appends events to a chain.
 ///
 /// `append` encodes the event into a bounded queue; putting payloads out of line, linking, hashing
-/// and writing are done by one writer thread. Dropping a recorder without [`Recorder::close`]
-/// writes what is queued and leaves the chain open, as a crash would.
+/// and writing are done by a few threads that all recorders of the process share. Dropping a recorder
+/// without [`Recorder::close`] writes what is queued and leaves the chain open, as a crash would.
 pub struct Recorder {
-    queue: Arc<Queue>,
-    writer: Option<JoinHandle<()>>,
-    header: Header,
+    writer: Arc<Writer>,
+    chain_id: ChainId,
     inline_bytes_max: usize,
     interned: Interned,
 }
 
 impl Recorder {
-    /// Starts a chain: writes the magic and the header and makes them durable.
+    /// Starts a chain: writes the magic and the header. They become durable soon, and before anything
+    /// else is written.
     pub fn create(
         mut log: impl Log + 'static,
         about: About,
@@ -166,46 +157,38 @@ impl Recorder {
         if frame.len() > BODY_BYTES_MAX {
             return Err(RecordError::TooLarge { bytes: frame.len() });
         }
-        let start = [&MAGIC[..], &frame].concat();
-        write_durably(&mut log, &start)?;
-        // Only what stands behind the header can tell recovery that all of it is on disk.
-        if !blobs.is_empty() {
-            write_durably(&mut log, &blobs)?;
-        }
+        let written = log.append(&[&MAGIC[..], &frame].concat());
+        written.map_err(|error| RecordError::Log(Arc::new(error)))?;
         ledger.add_record(&frame, Kind::Header);
         ledger.set_durable(0);
         Frame::all_in(&blobs).for_each(|frame| ledger.add_blob(frame.bytes().len() as u64));
-        let log = Box::new(log);
-        let writer = Unstarted { log, ledger, keys, sealer, clock };
+        let chain = Chain { ledger, keys, sealer, clock };
         let limits = (options.inline_bytes_max, options.queue_bytes_max);
-        let recorder = Recorder::start(writer, header, Interned::default(), limits);
+        let (log, ready) = (Box::new(log), behind_header(blobs));
+        let recorder = Recorder::start(log, chain, ready, &header, Interned::default(), limits);
         // The identity key is needed no longer; dropping it erases it.
         drop(options);
         Ok(recorder)
     }
 
-    /// Starts the writer of a chain that has a header.
+    /// Goes on with a chain that has a header.
     pub(crate) fn start(
-        chain: Unstarted,
-        header: Header,
+        log: Box<dyn Log>,
+        chain: Chain,
+        ready: Ready,
+        header: &Header,
         interned: Interned,
         (inline_bytes_max, queue_bytes_max): (usize, usize),
     ) -> Recorder {
-        let Unstarted { log, ledger, keys, sealer, clock } = chain;
-        let queue = Arc::new(Queue::new(&ledger, header.policy, queue_bytes_max));
-        let frames = Vec::new();
-        let writer = Writer { queue: queue.clone(), log, ledger, keys, sealer, clock, frames };
-        let writer = std::thread::Builder::new()
-            .name("chain-writer".to_owned())
-            .spawn(move || writer.run())
-            .expect("the system can start one more thread");
-        Recorder { queue, writer: Some(writer), header, inline_bytes_max, interned }
+        let queue = Queue::new(&chain.ledger, header.policy);
+        let writer = Writer::new(log, queue, Linker::new(chain, ready), queue_bytes_max);
+        Recorder { writer, chain_id: header.chain_id, inline_bytes_max, interned }
     }
 
-    /// The header of the chain.
+    /// The chain's random name.
     #[must_use]
-    pub fn header(&self) -> &Header {
-        &self.header
+    pub fn chain_id(&self) -> ChainId {
+        self.chain_id
     }
 
     /// Appends an event; it will be durable by the next checkpoint. Returns its event number.
@@ -224,7 +207,7 @@ impl Recorder {
             }
         };
         self.interned.check(event).map_err(|name| RecordError::TooDeep { name })?;
-        let seq = self.queue.push(event, payload)?;
+        let seq = self.writer.push(event, payload)?;
         // Whoever gives numbers to names itself may do so in another order.
         let _ = self.interned.follow(event);
         Ok(seq)
@@ -239,13 +222,24 @@ impl Recorder {
 
     /// Writes a checkpoint and returns once everything so far is on disk.
     pub fn flush(&mut self) -> Result<(), RecordError> {
-        let seq = self.queue.command(Task::Checkpoint)?;
-        self.queue.wait_durable(seq)
+        self.writer.write_durably(Task::Checkpoint)
     }
 
-    /// The last record and its hash. Waits for the writer, so it is not for the hot path.
+    /// Returns once everything so far is in the log, whether it is on disk or not.
+    pub fn write(&mut self) -> Result<(), RecordError> {
+        self.writer.write()
+    }
+
+    /// The last record and its hash, which may be a checkpoint. What is not linked yet is linked
+    /// here; that waits for no disk.
     pub fn tip(&mut self) -> Result<Tip, RecordError> {
-        self.queue.wait_linked()
+        self.writer.link().map(|(last, _)| last)
+    }
+
+    /// The event that was appended last and its hash, as for [`Recorder::tip`]. The last record, if
+    /// nothing was appended since the chain was created or resumed.
+    pub fn last_event(&mut self) -> Result<Tip, RecordError> {
+        self.writer.link().map(|(_, event)| event)
     }
 
     /// Writes a last checkpoint and the close record, and returns once they are on disk.
@@ -255,9 +249,8 @@ impl Recorder {
             return Err(RecordError::TooLarge { bytes });
         }
         self.flush()?;
-        let seq = self.queue.command(Task::Close(reason, detail.into()))?;
-        self.queue.wait_durable(seq)?;
-        self.queue.wait_linked()
+        self.writer.write_durably(Task::Close(reason, detail.into()))?;
+        self.tip()
     }
 
     /// The number of a named type; introduces it if it is new.
@@ -295,16 +288,20 @@ impl Recorder {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        self.queue.stop();
-        if let Some(writer) = self.writer.take() {
-            // A panic in the writer has been reported by every call since.
-            let _ = writer.join();
-        }
+        self.writer.stop();
     }
 }
 
-fn write_durably(log: &mut impl Log, bytes: &[u8]) -> Result<(), RecordError> {
-    log.append(bytes).and_then(|()| log.sync()).map_err(|error| RecordError::Log(Arc::new(error)))
+/// What is to be done behind a header that was just written. Only what stands behind it can tell
+/// recovery that all of it is on disk, so it is synced before anything does.
+fn behind_header(blobs: Vec<u8>) -> Ready {
+    let mut ready = Ready::default();
+    ready.sync(0);
+    if !blobs.is_empty() {
+        ready.frames = blobs;
+        ready.sync(0);
+    }
+    ready
 }
 
 fn header(

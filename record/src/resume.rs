@@ -8,8 +8,9 @@ use crate::event::Kind;
 use crate::format::INLINE_BYTES_DEFAULT;
 use crate::hash::Hash;
 use crate::ledger::{Keys, Ledger};
+use crate::linker::{Chain, Ready};
 use crate::log::Log;
-use crate::recorder::{Clock, QUEUE_BYTES_DEFAULT, RecordError, Recorder, Unstarted};
+use crate::recorder::{Clock, QUEUE_BYTES_DEFAULT, RecordError, Recorder};
 use crate::recover::{RecoverError, Recovery, recover_event};
 use crate::sign::{IdentityKey, Seed};
 
@@ -114,9 +115,10 @@ impl Recorder {
             chain.sync().map_err(failed)?;
             ledger.set_durable(ledger.records() - 1);
         }
-        let writer = Unstarted { log: Box::new(chain), ledger, keys, sealer, clock };
         let limits = (options.inline_bytes_max, options.queue_bytes_max);
-        Ok(Recorder::start(writer, header, interned, limits))
+        let (log, ready) = (Box::new(chain), Ready::default());
+        let chain = Chain { ledger, keys, sealer, clock };
+        Ok(Recorder::start(log, chain, ready, &header, interned, limits))
     }
 }
 

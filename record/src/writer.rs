@@ -1,139 +1,291 @@
-//! The recorder's other thread: seals, links, hashes, writes, checkpoints and syncs.
+//! Brings one chain from its queue into its log, on whatever thread has the time.
+//!
+//! A chain has no thread of its own. Whoever has taken its log out writes it, and nobody else does:
+//! one of the [`threads`] that come by when something has waited for a while, or the
+//! recorder's caller, if it has to wait for the outcome anyway. Linking takes no log, so that a
+//! caller who wants a hash does not wait for a disk.
 
 use std::io;
-use std::sync::Arc;
-use std::time::Instant;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use crate::blob::Sealer;
-use crate::event::Kind;
-use crate::frame::Frame;
-use crate::ledger::{Keys, Ledger};
+use crate::event::Event;
+use crate::linker::{Linker, Ready};
 use crate::log::Log;
-use crate::outline::{Payload, outline};
-use crate::queue::{Batch, Queue, Task};
-use crate::recorder::{Clock, Tip};
+use crate::outline::Payload;
+use crate::queue::{Queue, Task};
+use crate::recorder::{RecordError, Tip};
+use crate::threads::{self, Visit};
 
+/// Once this much waits, it is written at once.
+const BATCH_BYTES: usize = 64 << 10;
+/// How long less than that waits for more. Also how much a killed process can lose.
+const LINGER: Duration = Duration::from_millis(1);
 /// Frames are written as soon as this many bytes of them are ready.
 const WRITE_BYTES: usize = 1 << 20;
 
+/// What a recorder and the threads that write for it have in common.
 pub(crate) struct Writer {
-    pub(crate) queue: Arc<Queue>,
-    pub(crate) log: Box<dyn Log>,
-    pub(crate) ledger: Ledger,
-    pub(crate) keys: Keys,
-    pub(crate) sealer: Sealer,
-    pub(crate) clock: Clock,
-    /// Frames that are linked but not written yet.
-    pub(crate) frames: Vec<u8>,
+    state: Mutex<State>,
+    /// Locked before the state, if both are.
+    linker: Mutex<Linker>,
+    changed: Condvar,
+    queue_bytes_max: usize,
 }
 
-/// Tells the callers when the writer ends, however it ends.
-struct Farewell(Arc<Queue>);
-
-impl Drop for Farewell {
-    fn drop(&mut self) {
-        self.0.writer_ends();
-    }
+struct State {
+    queue: Queue,
+    /// How much of what is linked waits to be written.
+    ready_bytes: usize,
+    /// Where to write to. Whoever writes has taken it out; after a failure it does not come back.
+    log: Option<Box<dyn Log>>,
+    /// The last record that is known to be on disk.
+    durable: Option<u64>,
+    failure: Option<RecordError>,
+    /// When a thread comes by.
+    visit: Option<Visit>,
 }
 
 impl Writer {
-    /// Works until the queue is stopped and empty, or until writing fails.
-    pub(crate) fn run(mut self) {
-        let _farewell = Farewell(self.queue.clone());
-        let mut spare = Batch::default();
-        let mut checkpointed = Instant::now();
-        let mut durable = None;
-        while let Some(mut batch) = self.queue.take(spare, checkpointed) {
-            match self.write(&batch) {
-                Ok(None) => {}
-                Ok(Some(seq)) => {
-                    durable = Some(seq);
-                    checkpointed = Instant::now();
-                }
-                // A failed sync may have dropped pages that later syncs would call clean, so
-                // there is no second try.
-                Err(error) => return self.queue.fail(error),
-            }
-            let linked = Tip { seq: self.ledger.records() - 1, hash: self.ledger.head() };
-            self.queue.report(linked, durable);
-            batch.fields.clear();
-            batch.tasks.clear();
-            spare = batch;
-        }
+    /// The writer of a chain that has a header.
+    pub(crate) fn new(
+        log: Box<dyn Log>,
+        queue: Queue,
+        linker: Linker,
+        queue_bytes_max: usize,
+    ) -> Arc<Writer> {
+        let ready_bytes = linker.ready_bytes();
+        let (log, durable, failure, visit) = (Some(log), None, None, None);
+        let state = State { queue, ready_bytes, log, durable, failure, visit };
+        let writer = Arc::new(Writer {
+            state: Mutex::new(state),
+            linker: Mutex::new(linker),
+            changed: Condvar::new(),
+            queue_bytes_max: queue_bytes_max.max(1),
+        });
+        // The header may not be on disk yet.
+        writer.ask_for_visit(&mut writer.lock(), LINGER);
+        writer
     }
 
-    /// Writes a batch. Returns the last event made durable, if any was.
-    fn write(&mut self, batch: &Batch) -> io::Result<Option<u64>> {
-        let mut durable = None;
-        let mut start = 0;
-        for task in &batch.tasks {
-            match task {
-                Task::Record { kind, field_count, payload, end } => {
-                    let fields = &batch.fields[start..*end];
-                    self.link(*kind, *field_count, *payload, fields)?;
-                    start = *end;
-                }
-                Task::Checkpoint => {
-                    let frame = self.ledger.checkpoint_frame((self.clock)(), &mut self.keys);
-                    durable = Some(self.write_durably(Kind::Checkpoint, &frame)?);
-                }
-                Task::Close(reason, detail) => {
-                    let (time, keys) = ((self.clock)(), &mut self.keys);
-                    let frame = self.ledger.close_frame(*reason, detail, time, keys);
-                    durable = Some(self.write_durably(Kind::Close, &frame)?);
-                }
-            }
-            if self.frames.len() >= WRITE_BYTES {
-                self.write_frames()?;
-            }
-        }
-        self.write_frames()?;
-        Ok(durable)
-    }
-
-    /// Makes the frame of a record, behind those of the blobs that are new in it.
-    fn link(
-        &mut self,
-        kind: Kind,
-        field_count: usize,
+    /// Queues an event. Waits while there is no room.
+    pub(crate) fn push(
+        self: &Arc<Writer>,
+        event: &Event,
         payload: Payload,
-        fields: &[u8],
-    ) -> io::Result<()> {
-        let place = self.ledger.place();
-        let blobs = self.frames.len();
-        let mut smaller = Vec::new();
-        if payload != Payload::Inline {
-            let (sealer, frames) = (&mut self.sealer, &mut self.frames);
-            let seal = |content: &[u8]| sealer.seal(content, place.tag, frames);
-            outline(kind, fields, payload, &mut smaller, seal)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    ) -> Result<u64, RecordError> {
+        let mut state = self.lock();
+        if state.waiting_bytes() >= self.queue_bytes_max {
+            state = self.wait(state, |state| state.waiting_bytes() < self.queue_bytes_max);
         }
-        for blob in Frame::all_in(&self.frames[blobs..]) {
-            self.ledger.add_blob(blob.bytes().len() as u64);
+        state.check()?;
+        let before = state.waiting_bytes();
+        let seq = state.queue.push(event, payload)?;
+        if before < BATCH_BYTES && state.waiting_bytes() >= BATCH_BYTES {
+            self.ask_for_visit(&mut state, Duration::ZERO);
+        } else if before == 0 {
+            self.ask_for_visit(&mut state, LINGER);
         }
-        let fields = if payload == Payload::Inline { fields } else { &smaller };
-        let record = self.frames.len();
-        place.frame_fields(kind, field_count, fields, &mut self.frames);
-        self.ledger.add_record(&self.frames[record..], kind);
-        Ok(())
-    }
-
-    /// Writes everything up to and including this record and syncs. Returns its event number.
-    fn write_durably(&mut self, kind: Kind, frame: &[u8]) -> io::Result<u64> {
-        let seq = self.ledger.records();
-        self.frames.extend_from_slice(frame);
-        self.write_frames()?;
-        self.log.sync()?;
-        self.ledger.add_record(frame, kind);
-        self.ledger.set_durable(seq);
         Ok(seq)
     }
 
-    fn write_frames(&mut self) -> io::Result<()> {
-        if !self.frames.is_empty() {
-            self.log.append(&self.frames)?;
-            self.frames.clear();
-        }
-        Ok(())
+    /// Queues a checkpoint or a close record, and returns once it and all before it are on disk.
+    pub(crate) fn write_durably(self: &Arc<Writer>, task: Task) -> Result<(), RecordError> {
+        let mut state = self.lock();
+        state.check()?;
+        let seq = state.queue.command(task);
+        let state = self.wait(state, |state| state.durable >= Some(seq));
+        if state.durable >= Some(seq) { Ok(()) } else { state.check() }
     }
+
+    /// Returns once everything that is queued is in the log.
+    pub(crate) fn write(self: &Arc<Writer>) -> Result<(), RecordError> {
+        self.wait(self.lock(), State::is_at_rest).check()
+    }
+
+    /// Links everything that is queued. Returns the last record, and the last event of the caller's.
+    pub(crate) fn link(&self) -> Result<(Tip, Tip), RecordError> {
+        let mut linker = self.linker();
+        loop {
+            if let Err(error) = linker.link(usize::MAX) {
+                return Err(self.lock().fail(error));
+            }
+            let mut state = self.lock();
+            state.check()?;
+            state.ready_bytes = linker.ready_bytes();
+            if state.queue.is_empty() {
+                return Ok((linker.tip(), linker.event()));
+            }
+            linker.take(&mut state.queue);
+        }
+    }
+
+    /// Writes what is queued, and nothing ever after.
+    pub(crate) fn stop(self: &Arc<Writer>) {
+        let mut state = self.wait(self.lock(), State::is_at_rest);
+        if let Some(visit) = state.visit.take() {
+            threads::cancel(visit);
+        }
+        state.log = None;
+    }
+
+    /// Does what is due. For the threads that come by.
+    pub(crate) fn attend(self: &Arc<Writer>, visit: Visit) {
+        let mut state = self.lock();
+        if state.visit == Some(visit) {
+            state.visit = None;
+        }
+        // Whoever has the log looks ahead once it is done.
+        let Some(log) = state.log.take() else { return };
+        if state.queue.checkpoint_due().is_some_and(|due| due <= Instant::now()) {
+            state.queue.command(Task::Checkpoint);
+        }
+        drop(self.work(state, log));
+    }
+
+    /// Waits until something is so, or can be no more. If nobody writes, the caller does.
+    fn wait<'a>(
+        self: &'a Arc<Writer>,
+        mut state: MutexGuard<'a, State>,
+        is_so: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'a, State> {
+        while !is_so(&state) && state.failure.is_none() {
+            state = match state.log.take() {
+                Some(log) => self.work(state, log),
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        state
+    }
+
+    /// Writes what waits to a log that the caller has taken out.
+    fn work<'a>(
+        self: &'a Arc<Writer>,
+        state: MutexGuard<'a, State>,
+        mut log: Box<dyn Log>,
+    ) -> MutexGuard<'a, State> {
+        drop(state);
+        // A log that panics is the end of its own chain, not of those that share the thread.
+        let written = catch_unwind(AssertUnwindSafe(|| self.write_all(log.as_mut())));
+        let mut state = self.lock();
+        match written {
+            Ok(Ok(())) if state.failure.is_none() => {
+                state.log = Some(log);
+                self.look_ahead(&mut state);
+            }
+            Ok(Ok(())) => {}
+            // A failed sync may have dropped pages that later syncs would call clean, so there is
+            // no second try.
+            Ok(Err(error)) => drop(state.fail(error)),
+            Err(_) => drop(state.failure.get_or_insert(RecordError::Panicked)),
+        }
+        self.changed.notify_all();
+        state
+    }
+
+    /// Links and writes what waits by now.
+    fn write_all(&self, log: &mut dyn Log) -> io::Result<()> {
+        let mut ready = Ready::default();
+        let mut linker = self.linker();
+        if linker.is_done() {
+            linker.take(&mut self.lock().queue);
+        }
+        loop {
+            linker.link(WRITE_BYTES)?;
+            let is_last = linker.is_done();
+            let mut state = self.lock();
+            if state.failure.is_some() {
+                return Ok(());
+            }
+            linker.hand_out(&mut ready);
+            state.ready_bytes = 0;
+            drop((state, linker));
+            self.changed.notify_all();
+            self.write_ready(&ready, log)?;
+            linker = self.linker();
+            if is_last {
+                linker.rest();
+                return Ok(());
+            }
+        }
+    }
+
+    fn write_ready(&self, ready: &Ready, log: &mut dyn Log) -> io::Result<()> {
+        let mut start = 0;
+        for point in &ready.syncs {
+            append(log, &ready.frames[start..point.end])?;
+            log.sync()?;
+            start = point.end;
+            self.lock().durable = Some(point.seq);
+            self.changed.notify_all();
+        }
+        append(log, &ready.frames[start..])
+    }
+
+    /// Has a thread come by for what came in meanwhile, and for the next checkpoint by time.
+    fn look_ahead(self: &Arc<Writer>, state: &mut State) {
+        if state.waiting_bytes() >= BATCH_BYTES {
+            self.ask_for_visit(state, Duration::ZERO);
+        } else if !state.is_written() {
+            self.ask_for_visit(state, LINGER);
+        } else if let Some(due) = state.queue.checkpoint_due() {
+            self.ask_for_visit(state, due.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    /// Has a thread come by after this time, or before.
+    fn ask_for_visit(self: &Arc<Writer>, state: &mut State, after: Duration) {
+        // Whoever has the log looks ahead once it is done.
+        if state.log.is_none() {
+            return;
+        }
+        let at = Instant::now() + after;
+        if state.visit.is_none_or(|visit| visit.at > at) {
+            if let Some(visit) = state.visit.take() {
+                threads::cancel(visit);
+            }
+            state.visit = Some(threads::visit(self, at));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while the lock is held, so a poisoned state is still whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn linker(&self) -> MutexGuard<'_, Linker> {
+        // A panic in the clock is kept as a failure, and nobody links after that.
+        self.linker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// How much memory takes what is neither written nor being written.
+    fn waiting_bytes(&self) -> usize {
+        self.queue.bytes() + self.ready_bytes
+    }
+
+    fn is_written(&self) -> bool {
+        self.waiting_bytes() == 0
+    }
+
+    /// Whether nothing waits and nobody writes.
+    fn is_at_rest(&self) -> bool {
+        self.log.is_some() && self.is_written()
+    }
+
+    /// Keeps the first failure; it is final.
+    fn fail(&mut self, error: io::Error) -> RecordError {
+        self.log = None;
+        self.failure.get_or_insert(RecordError::Log(Arc::new(error))).clone()
+    }
+
+    fn check(&self) -> Result<(), RecordError> {
+        self.failure.clone().map_or(Ok(()), Err)
+    }
+}
+
+fn append(log: &mut dyn Log, frames: &[u8]) -> io::Result<()> {
+    if frames.is_empty() { Ok(()) } else { log.append(frames) }
 }

@@ -212,7 +212,7 @@ impl Bench {
         };
         let (seed, clock) = (Seed::new([7; 32]), Arc::new(|| 0));
         let recorder = Recorder::create(log, about, Options::default(), seed, clock.clone());
-        let options = RecordingOptions { limits, durable: false, clock };
+        let options = RecordingOptions { limits, durable: false, clock, redact: Vec::new() };
         self.engine.on_stack(|| {
             let (host, recorder) = (self.host(work), recorder.unwrap());
             let mut recording =

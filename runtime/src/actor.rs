@@ -26,6 +26,7 @@ use crate::interrupt::Interrupt;
 use crate::killer::Killer;
 use crate::mailbox::Mailbox;
 use crate::recording::Rest;
+use crate::services::Opening;
 use crate::spec::Spec;
 
 pub(crate) use life::{Life, request_id};
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) outstanding: Mutex<BTreeMap<u64, Reply>>,
     /// Set when the actor wants to come to its end, with what it leaves behind.
     pub(crate) leaves: Mutex<Option<Option<Vec<u8>>>>,
+    /// What is started once `init` has returned.
+    pub(crate) opening: Mutex<Option<Opening>>,
     /// Wakes the actor where it waits.
     pub(crate) interrupt: Interrupt,
 }
@@ -120,7 +123,7 @@ impl Actor {
     /// An actor that has not begun to live.
     pub(crate) fn new(id: ActorId, parent: Option<ActorId>, spec: Arc<Spec>) -> Actor {
         let standing = Standing {
-            status: Status::Starting,
+            status: Status::Stopped,
             end: None,
             hold: None,
             order: None,
@@ -163,7 +166,8 @@ impl Actor {
     /// Takes on a life that has just begun, and tells it so. To be called on a thread with room for its
     /// stack.
     pub(crate) fn begin(&self, mut life: Life, is_fresh: bool) -> Result<(), Ended> {
-        if is_fresh && let Err(end) = life.init(&self.state) {
+        let told = if is_fresh { life.init(&self.state) } else { Ok(()) };
+        if let Err(end) = told.and_then(|()| life.open()) {
             return Err(self.over(life, end));
         }
         *lock(&self.life) = Some(life);
@@ -343,6 +347,7 @@ impl Actor {
     pub(crate) fn set_past(&self, chain: PathBuf, child: Option<String>) {
         let mut standing = lock(&self.standing);
         (standing.past, standing.child) = (Some(chain), child);
+        standing.status = Status::Paused;
     }
 
     /// The chain to be brought back from.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use theater_record::{Hash, ReadError, Stored};
 use theater_verify::VerifiedChain;
@@ -15,7 +15,9 @@ use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 use wit_component::{ComponentEncoder, StringEncoding};
 
 use crate::engine::Engine;
+use crate::handlers::{Handlers, WrongHandler};
 use crate::lifter;
+use crate::live::Links;
 use crate::world::{Decoded, World, WorldError};
 
 /// Why there is no component.
@@ -56,12 +58,16 @@ pub enum ComponentError {
 pub struct Component {
     digest: Hash,
     bytes: Vec<u8>,
-    world: World,
+    world: Arc<World>,
     decoded: Decoded,
     pub(crate) engine: Engine,
     pub(crate) compiled: wasmtime::component::Component,
     /// Made when it is first recorded. Replay has no use for it.
     lifter: OnceLock<wasmtime::component::Component>,
+    /// Linked when it is first recorded.
+    pub(crate) links: Links,
+    /// Looked for when it is first started as an actor.
+    handlers: OnceLock<Result<Arc<Handlers>, WrongHandler>>,
 }
 
 impl Component {
@@ -84,11 +90,12 @@ impl Component {
     pub fn new(engine: &Engine, bytes: Vec<u8>) -> Result<Component, ComponentError> {
         let bytes = as_component(bytes)?;
         let decoded = Decoded::new(&bytes)?;
-        let world = World::new(&decoded)?;
+        let world = Arc::new(World::new(&decoded)?);
         let compiled = engine.compile(&bytes).map_err(ComponentError::Compile)?;
         let digest = digest(&bytes);
-        let lifter = OnceLock::new();
-        Ok(Component { digest, bytes, world, decoded, engine: engine.clone(), compiled, lifter })
+        let (engine, links) = (engine.clone(), Links::default());
+        let (lifter, handlers) = (OnceLock::new(), OnceLock::new());
+        Ok(Component { digest, bytes, world, decoded, engine, compiled, lifter, links, handlers })
     }
 
     /// The plain BLAKE3 digest of its bytes.
@@ -107,6 +114,16 @@ impl Component {
     #[must_use]
     pub fn world(&self) -> &World {
         &self.world
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn shared_world(&self) -> Arc<World> {
+        Arc::clone(&self.world)
+    }
+
+    /// The functions by which it can be used as an actor.
+    pub(crate) fn handlers(&self) -> Result<Arc<Handlers>, WrongHandler> {
+        self.handlers.get_or_init(|| Handlers::of(&self.world).map(Arc::new)).clone()
     }
 
     /// The compiled lifter for what it imports.

@@ -1,10 +1,11 @@
 //! What is put into an actor's mailbox: messages, calls, news of its children.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use theater_record::{ChainId, Hash, Permission, Value};
 
+use crate::actor::Shared;
 use crate::actor_id::ActorId;
 use crate::end::End;
 
@@ -77,9 +78,13 @@ pub(crate) struct HandlerCall {
 }
 
 /// Hears once what became of a call of a handler, on the thread that runs the actor: it must not wait.
-pub(crate) struct Done(Option<Hears>);
+pub(crate) struct Done {
+    hears: Option<Hears>,
+    /// The only life of the actor in which it is wanted; `None` for any.
+    life: Option<Weak<Shared>>,
+}
 
-type Hears = Box<dyn FnOnce(Result<Vec<Value>, NotHandled>) + Send>;
+type Hears = Box<dyn FnOnce(Result<Vec<Value>, NotHandled>) -> Vec<Permission> + Send>;
 
 /// What became of a call of a handler that did not return what it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -98,25 +103,45 @@ pub(crate) enum NotHandled {
 impl Done {
     /// Has this function hear of it.
     pub(crate) fn new(hears: impl FnOnce(Result<Vec<Value>, NotHandled>) + Send + 'static) -> Done {
-        Done(Some(Box::new(hears)))
+        Done::judging(|outcome| {
+            hears(outcome);
+            Vec::new()
+        })
+    }
+
+    /// Has this function hear of it, and decide something about it that is written down right after.
+    pub(crate) fn judging(
+        hears: impl FnOnce(Result<Vec<Value>, NotHandled>) -> Vec<Permission> + Send + 'static,
+    ) -> Done {
+        Done { hears: Some(Box::new(hears)), life: None }
     }
 
     /// Nobody waits for it.
     pub(crate) fn unheard() -> Done {
-        Done(None)
+        Done { hears: None, life: None }
     }
 
-    /// Tells what the handler returned besides the state, or why it did not.
-    pub(crate) fn tell(mut self, outcome: Result<Vec<Value>, NotHandled>) {
-        if let Some(hears) = self.0.take() {
-            hears(outcome);
-        }
+    /// The same, wanted in one life of the actor only: another one knows nothing of what it is about.
+    pub(crate) fn of_life(mut self, life: Weak<Shared>) -> Done {
+        self.life = Some(life);
+        self
+    }
+
+    /// Whether it is wanted in a life of the actor.
+    pub(crate) fn is_for(&self, life: &Arc<Shared>) -> bool {
+        self.life.as_ref().is_none_or(|it| it.ptr_eq(&Arc::downgrade(life)))
+    }
+
+    /// Tells what the handler returned besides the state, or why it did not. What was decided about it
+    /// is returned.
+    pub(crate) fn tell(mut self, outcome: Result<Vec<Value>, NotHandled>) -> Vec<Permission> {
+        self.hears.take().map_or_else(Vec::new, |hears| hears(outcome))
     }
 }
 
 impl Drop for Done {
     fn drop(&mut self) {
-        if let Some(hears) = self.0.take() {
+        if let Some(hears) = self.hears.take() {
             hears(Err(NotHandled::Ended));
         }
     }
@@ -124,7 +149,7 @@ impl Drop for Done {
 
 impl std::fmt::Debug for Done {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Done").field(&self.0.is_some()).finish()
+        f.debug_tuple("Done").field(&self.hears.is_some()).finish()
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::actor::{EndedBy, lock};
 use crate::actor_id::ActorId;
-use crate::end::{End, ErrorKind};
+use crate::end::{End, ErrorKind, Status};
 use crate::supervision::{
     Action, Child, ChildSpec, Escalation, Event, Exit, Policy, Report, Supervisor,
 };
@@ -35,21 +35,23 @@ struct Member {
 }
 
 impl Family {
-    /// A family without children.
+    /// A family without children, to which some can be added at any time.
     pub(crate) fn new(system: WeakSystem, parent: ActorId, policy: Policy) -> Family {
-        let members =
-            Members { supervisor: Supervisor::new(policy, []), all: Vec::new(), reason: None };
+        let mut supervisor = Supervisor::new(policy, []);
+        let actions = supervisor.handle(Event::StartAsked, 0);
+        debug_assert!(actions.is_empty(), "there is nobody to start");
+        let members = Members { supervisor, all: Vec::new(), reason: None };
         Family { system, parent, members: Mutex::new(members), has_changed: Condvar::new() }
     }
 
-    /// Adds a child behind the others. It is started with them, or when it is asked for.
+    /// Adds a child behind the others. It is started by [`Family::start`], or when it is asked for.
     pub(crate) fn add(&self, id: ActorId, spec: ChildSpec) {
         let mut members = lock(&self.members);
         let child = members.supervisor.add(spec.clone());
         members.all.push(Member { id, child, spec });
     }
 
-    /// Starts all children that were added, and waits until they are up. If one cannot be started, all
+    /// Starts all children that were never started, and waits until they are up. If one cannot be started, all
     /// are stopped, and the parent falls.
     pub(crate) fn start(&self) -> Result<(), String> {
         self.tell(Event::StartAsked);
@@ -58,7 +60,10 @@ impl Family {
             let Members { supervisor, all, reason } = &*members;
             if supervisor.has_ended() {
                 let stopped = || "it was stopped while its children were started".to_owned();
-                return Err(reason.clone().unwrap_or_else(stopped));
+                let reason = reason.clone().unwrap_or_else(stopped);
+                drop(members);
+                self.wait_until_ended();
+                return Err(reason);
             }
             if !all.iter().any(|member| supervisor.will_start(member.child)) {
                 return Ok(());
@@ -77,6 +82,14 @@ impl Family {
         let mut members = lock(&self.members);
         while !members.supervisor.has_ended() {
             members = self.has_changed.wait(members).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(members);
+        // Those who are down for the supervisor may still be about to write so.
+        let Ok(system) = self.system.get() else { return };
+        for child in self.children().into_iter().filter_map(|id| system.find(id).ok()) {
+            child.wait_while(Duration::MAX, |status| {
+                matches!(status, Status::Starting | Status::Running)
+            });
         }
     }
 
@@ -119,6 +132,11 @@ impl Family {
         let Some(member) = self.find(id) else { return (false, Vec::new()) };
         let actions = self.handle(Event::Exited(member.child, exit));
         (lock(&self.members).supervisor.will_start(member.child), actions)
+    }
+
+    /// How long a child may take to stop.
+    pub(crate) fn grace(&self, id: ActorId) -> Duration {
+        self.find(id).map_or(Duration::ZERO, |member| member.spec.shutdown.grace())
     }
 
     /// The children's ids, in the order in which they were first started.

@@ -38,6 +38,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use decisions::Decisions;
 use fixed::{FixedClock, SeededRandom, Waiting, WaitingView};
 use http::Hooks;
+pub(crate) use http::Origin;
 use liberties::Listing;
 use names::{NameLookup, NameLookupView};
 use network::NetPolicy;

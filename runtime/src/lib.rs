@@ -43,6 +43,7 @@ pub mod paint;
 mod playback;
 pub mod project;
 mod recording;
+mod sealing;
 pub mod server;
 mod services;
 mod spec;
@@ -70,7 +71,9 @@ pub use playback::{Ending, PlaybackError, PlaybackOptions, Played, play};
 pub use recording::{Recording, RecordingOptions, RunError};
 pub use spec::Spec;
 pub use store::{Store, StoreError};
-pub use system::{Listed, Log, Randomness, Resumed, SendError, SpawnError, System, SystemOptions};
+pub use system::{
+    Listed, Log, Randomness, Resumed, ReviveError, SendError, SpawnError, System, SystemOptions,
+};
 pub use tape::{BlobError, Console, Crossing, Frame, FramesAt, Mismatch, Probe, Stream, TapeError};
 pub use trap::Failure;
 pub use wave::{

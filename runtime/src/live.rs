@@ -1,5 +1,6 @@
 //! The live side of the membrane: the host acts, and the recorder writes down what it did.
 
+mod links;
 mod resume;
 
 use std::sync::Arc;
@@ -8,31 +9,35 @@ use theater_record::{
     Call, Clock, Encoder, Event, Kind, Lifecycle, LifecycleState, Outcome, RecordError, Recorder,
     Return, Values,
 };
-use wasmtime::component::Linker;
-use wasmtime::{AsContextMut, Result, Store, StoreContextMut};
+use wasmtime::component::InstancePre;
+use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
-use crate::codec::{self, Callee};
 use crate::component::Component;
 use crate::handles;
-use crate::host::{self, FileWatch, Host, HostView, ServiceCall};
+use crate::host::{FileWatch, Host, HostView, ServiceCall};
 use crate::interner::Interner;
 use crate::membrane::{Actor, Backend, Stopped};
+use crate::recording::RecordingOptions;
+use crate::sealing::Sealing;
 use crate::tape::{Stop, Tape, TapeError};
 use crate::trap::{self, Failure};
 use crate::world::Function;
+
+use links::{Lifted, lifted};
+
+pub(crate) use links::Links;
 
 /// Records what a component does and has the host answer.
 pub(crate) struct Live {
     pub(crate) recorder: Recorder,
     host: Host,
-    /// Each imported function, callable.
-    calls: Arc<[Callee<Actor<Live>>]>,
+    /// The lifter, linked against the host, and what it makes callable once it was needed.
+    lifter: Option<InstancePre<Actor<Live>>>,
+    lifted: Option<Arc<Lifted>>,
     /// Which imports a service answers.
-    served: Arc<[bool]>,
-    /// How to drop a resource of each imported type.
-    drops: Arc<[Callee<Actor<Live>>]>,
+    served: Vec<bool>,
     /// Whether a call has to be on disk before the host acts, by import. Empty if none has.
     flushed: Vec<bool>,
     /// How denials of the file system are told from each import's results, once it was called.
@@ -40,6 +45,8 @@ pub(crate) struct Live {
     /// The chain so far, while an actor is being brought back.
     pub(crate) resuming: Option<Tape>,
     clock: Clock,
+    /// Decides what can be removed later.
+    sealing: Sealing,
     /// Set when recording failed, which ends the run.
     pub(crate) failed: Option<RecordError>,
 }
@@ -75,51 +82,40 @@ impl WasiHttpView for Actor<Live> {
 
 impl Live {
     /// The host's functions are not callable yet; see [`Live::connect`].
-    pub(crate) fn new(recorder: Recorder, host: Host, flushed: Vec<bool>, clock: Clock) -> Live {
+    pub(crate) fn new(
+        recorder: Recorder,
+        host: Host,
+        flushed: Vec<bool>,
+        options: &RecordingOptions,
+    ) -> Live {
         Live {
             recorder,
             host,
-            calls: Arc::from(Vec::new()),
-            served: Arc::from(Vec::new()),
-            drops: Arc::from(Vec::new()),
+            lifter: None,
+            lifted: None,
+            served: Vec::new(),
             flushed,
             watches: Vec::new(),
             resuming: None,
-            clock,
+            clock: options.clock.clone(),
+            sealing: Sealing::new(options.redact.clone()),
             failed: None,
         }
     }
 
-    /// Instantiates the lifter against the host, in the component's own store.
+    /// Links the lifter against the host. It is instantiated when the host is first called, which many
+    /// actors never do.
     pub(crate) fn connect(
-        store: &mut Store<Actor<Live>>,
+        actor: &mut Actor<Live>,
         component: &Component,
         lifter: &wasmtime::component::Component,
     ) -> Result<()> {
-        let mut linker = Linker::new(&component.engine.inner);
-        host::add_to_linker(&mut linker)?;
-        if store.data().backend.host.takes_liberties() {
-            host::add_liberties(&mut linker)?;
-        }
-        let served = not_lifted(&mut linker, component, &mut store.data_mut().backend.host)?;
-        let (calls, drops) = outside(&mut store.as_context_mut(), |cx| {
-            let instance = linker.instantiate(&mut *cx, lifter)?;
-            let mut get = |name: String, params: usize, results: usize| {
-                let Some(func) = instance.get_func(&mut *cx, &name) else {
-                    wasmtime::bail!("the lifter has no {name}");
-                };
-                codec::typed(func, &*cx, params, results)
-            };
-            let world = component.world();
-            let calls = world.imports.iter().enumerate().map(|(number, function)| {
-                get(format!("f{number}"), function.flat_params, function.flat_results)
-            });
-            let calls = calls.collect::<Result<Vec<_>>>()?;
-            let drops = (0..world.resources.len()).map(|number| get(format!("d{number}"), 1, 0));
-            Ok((calls, drops.collect::<Result<Vec<_>>>()?))
-        })?;
-        let live = &mut store.data_mut().backend;
-        (live.calls, live.drops, live.served) = (calls.into(), drops.into(), served.into());
+        let Actor { backend: live, world, .. } = actor;
+        let is_served = |function: &Function| live.host.service(&function.interface).is_some();
+        live.served = world.imports.iter().map(is_served).collect();
+        let takes_liberties = live.host.takes_liberties();
+        let linked = component.links.lifter(component, lifter, takes_liberties, &live.served)?;
+        (live.lifter, live.lifted) = (Some(linked), None);
         Ok(())
     }
 
@@ -128,13 +124,16 @@ impl Live {
     pub(crate) fn take_over(actor: &mut Actor<Live>) -> Result<()> {
         let Actor { backend: live, interner, world, .. } = actor;
         if let Some(mut tape) = live.resuming.take() {
-            interner.learn(world, &tape.definitions());
-            return live.note_resumed("");
+            let known = tape.definitions();
+            interner.learn(world, &known);
+            return live.note_resumed(&known, "");
         }
         Ok(())
     }
 
-    fn note_resumed(&mut self, detail: &str) -> Result<()> {
+    /// Notes that the world has taken over from a tape that has named these.
+    fn note_resumed(&mut self, known: &[Event], detail: &str) -> Result<()> {
+        self.sealing.resume(known);
         let (state, time) = (LifecycleState::Resumed, (self.clock)());
         let event = Event::Lifecycle(Lifecycle { state, time, detail: detail.to_owned() });
         self.write(&[], &event)
@@ -143,7 +142,8 @@ impl Live {
     /// Writes events, one after another.
     pub(crate) fn write(&mut self, definitions: &[Event], event: &Event) -> Result<()> {
         for event in definitions.iter().chain([event]) {
-            if let Err(error) = self.recorder.append(event) {
+            let how = self.sealing.sensitivity(event);
+            if let Err(error) = self.recorder.append_as(event, how) {
                 self.failed = Some(error);
                 return Err(Stopped.into());
             }
@@ -177,6 +177,10 @@ impl Live {
 }
 
 impl Backend for Live {
+    fn linked(component: &Component) -> Result<InstancePre<Actor<Live>>> {
+        component.links.component(component)
+    }
+
     fn emit(actor: &mut Actor<Live>, definitions: &[Event], event: &Event) -> Result<()> {
         let Actor { backend: live, interner, .. } = actor;
         let Some(tape) = &mut live.resuming else { return live.write(definitions, event) };
@@ -191,7 +195,7 @@ impl Backend for Live {
                     return Err(Stopped.into());
                 };
                 live.resuming = None;
-                live.note_resumed("in the middle of a call")?;
+                live.note_resumed(&known, "in the middle of a call")?;
                 live.write(missing, event)
             }
             Err(stop) => {
@@ -216,8 +220,8 @@ impl Backend for Live {
         if live.served.get(import) == Some(&true) {
             return serve(cx.data_mut(), import, &call);
         }
-        let calls = live.calls.clone();
-        let answered = outside(cx, |cx| calls[import](cx, call.args.as_bytes()));
+        let answered = lifted(cx)
+            .and_then(|lifted| outside(cx, |cx| lifted.calls[import](cx, call.args.as_bytes())));
         let outcome = match answered {
             Ok(results) => Outcome::Returned(Values::written(results)),
             Err(error) => {
@@ -231,31 +235,12 @@ impl Backend for Live {
     fn dropped(cx: &mut StoreContextMut<'_, Actor<Live>>, ty: usize, resource: u32) -> Result<()> {
         // A resource from an earlier life has nothing behind it any more.
         let Some(index) = handles::unbind(resource) else { return Ok(()) };
-        let drops = cx.data().backend.drops.clone();
+        let lifted = lifted(cx)?;
         let mut args = Vec::with_capacity(8);
         Encoder(&mut args).array(1);
         Encoder(&mut args).uint(index.into());
-        outside(cx, |cx| drops[ty](cx, &args)).map(drop)
+        outside(cx, |cx| lifted.drops[ty](cx, &args)).map(drop)
     }
-}
-
-/// Leaves to services what they answer: the lifter has to be linked, but is not called for it.
-fn not_lifted(
-    linker: &mut Linker<Actor<Live>>,
-    component: &Component,
-    host: &mut Host,
-) -> Result<Vec<bool>> {
-    let mut served = Vec::new();
-    for function in &component.world().imports {
-        let is_served = host.service(&function.interface).is_some();
-        served.push(is_served);
-        if is_served {
-            let mut interface = linker.instance(&function.interface)?;
-            interface
-                .func_new(&function.name, |_, _, _, _| wasmtime::bail!("a service answers this"))?;
-        }
-    }
-    Ok(served)
 }
 
 /// Has a service answer a call.
@@ -267,7 +252,7 @@ fn serve(actor: &mut Actor<Live>, import: usize, call: &Call) -> Result<Outcome>
     let Live { host, recorder, .. } = live;
     let service = host.service(&world.imports[import].interface);
     let service = service.expect("it was there when the component was connected");
-    let tip = &mut || recorder.tip();
+    let tip = &mut || recorder.last_event();
     let (function, results) = (&function.name, &function.results);
     let decisions = &mut Vec::new();
     let answered = service.call(ServiceCall { function, args, results, decisions, tip });

@@ -38,13 +38,17 @@ use template::Template;
 
 pub use allowed::Allowed;
 pub use findings::{Finding, Places};
-pub use handlers::{FilesystemHandler, Handlers, HttpServerHandler, RandomHandler, Root, TlsFiles};
+pub use handlers::{
+    FilesystemHandler, Handlers, HttpClientHandler, HttpServerHandler, RandomHandler, Root,
+    TlsFiles,
+};
 pub use patterns::{Below, Method, Name, Pattern, PatternError, Route};
 pub use permissions::{Permissions, Restriction, Rule, Widening};
 pub use restrictions::{
     Environment, Filesystem, HttpClient, HttpServer, MessageUse, Network, Process, Random,
     RuntimeUse, StoreUse, SupervisorUse, Timing,
 };
+pub(crate) use settings::names_function;
 pub use settings::{ActorLimits, ChainPolicy, ChildEntry, Sign};
 pub use wasi::{Stdio, Variable, Wasi};
 
@@ -184,7 +188,12 @@ impl Manifest {
     /// How the actor is recorded, by this clock.
     #[must_use]
     pub fn recording(&self, clock: Clock) -> RecordingOptions {
-        RecordingOptions { limits: self.limits.engine(), durable: self.chain.durable, clock }
+        RecordingOptions {
+            limits: self.limits.engine(),
+            durable: self.chain.durable,
+            clock,
+            redact: self.chain.redact.clone(),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use theater_record::{
     Call, CborError, Decoder, Encoder, Event, FunctionId, Outcome, ResourceDrop, Return, Values,
 };
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Func, Instance, Linker, ResourceType};
+use wasmtime::component::{Func, Instance, InstancePre, Linker, ResourceType};
 use wasmtime::{AsContextMut, Result, Store, StoreContextMut, UpdateDeadline, WasmBacktrace};
 
 use crate::codec::{self, Callee};
@@ -29,6 +29,11 @@ use crate::world::{DROP, Function, World};
 
 /// Who is on the other side of the membrane.
 pub(crate) trait Backend: Sized + Send + 'static {
+    /// The component linked against stubs for this backend.
+    fn linked(component: &Component) -> Result<InstancePre<Actor<Self>>> {
+        stubs(component)?.instantiate_pre(&component.compiled)
+    }
+
     /// Takes note of what the component did. `definitions` come before it.
     fn emit(actor: &mut Actor<Self>, definitions: &[Event], event: &Event) -> Result<()>;
 
@@ -85,8 +90,7 @@ impl<B> Actor<B> {
 /// A component behind its membrane.
 pub(crate) struct Sandbox<B: Backend> {
     pub(crate) store: Store<Actor<B>>,
-    component: wasmtime::component::Component,
-    linker: Linker<Actor<B>>,
+    linked: InstancePre<Actor<B>>,
     /// The component's exports, once it is instantiated.
     exports: Option<Vec<Callee<Actor<B>>>>,
 }
@@ -94,7 +98,7 @@ pub(crate) struct Sandbox<B: Backend> {
 impl<B: Backend> Sandbox<B> {
     /// Puts the membrane up; the component does not run yet.
     pub(crate) fn new(component: &Component, limits: &Limits, backend: B) -> Result<Sandbox<B>> {
-        let world = Arc::new(component.world().clone());
+        let world = component.shared_world();
         let actor = Actor {
             backend,
             interner: Interner::new(&world),
@@ -121,8 +125,7 @@ impl<B: Backend> Sandbox<B> {
                 None => Ok(UpdateDeadline::Continue(1)),
             });
         }
-        let linker = stubs(component)?;
-        Ok(Sandbox { store, component: component.compiled.clone(), linker, exports: None })
+        Ok(Sandbox { store, linked: B::linked(component)?, exports: None })
     }
 
     /// The same membrane around a fresh store, for an actor's next life.
@@ -147,8 +150,8 @@ impl<B: Backend> Sandbox<B> {
     /// Starts a fresh instance. Its start functions may already call out.
     pub(crate) fn instantiate(&mut self) -> Result<std::result::Result<(), Failure>> {
         self.store.data_mut().limiter.hit = None;
-        let Sandbox { store, component, linker, .. } = self;
-        let made = entered(store, |store| linker.instantiate(store, component));
+        let Sandbox { store, linked, .. } = self;
+        let made = entered(store, |store| linked.instantiate(store));
         match made {
             Ok(instance) => {
                 self.exports = Some(exports(&mut self.store, &instance)?);
@@ -225,7 +228,7 @@ fn entered<B, R>(
 }
 
 /// A linker that knows nothing but stubs.
-fn stubs<B: Backend>(component: &Component) -> Result<Linker<Actor<B>>> {
+pub(crate) fn stubs<B: Backend>(component: &Component) -> Result<Linker<Actor<B>>> {
     let engine = &component.engine.inner;
     let mut linker = Linker::new(engine);
     let world = component.world();

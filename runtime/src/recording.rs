@@ -11,6 +11,7 @@ use crate::engine::Limits;
 use crate::host::Host;
 use crate::killer::Killer;
 use crate::live::{self, Live};
+use crate::manifest::Name;
 use crate::membrane::{Past, Sandbox};
 use crate::playback::{self, Ending, PlaybackError, Player};
 use crate::tape::Mismatch;
@@ -54,6 +55,9 @@ pub struct RecordingOptions {
     pub durable: bool,
     /// Tells the time for lifecycle records.
     pub clock: Clock,
+    /// Functions whose payloads are stored so that they can be removed, besides calls over HTTP that
+    /// have headers in them by which somebody proves who they are.
+    pub redact: Vec<Name>,
 }
 
 /// A component that runs and is being recorded.
@@ -92,13 +96,12 @@ impl Recording {
     ) -> Result<Recording, RunError> {
         let flushed = flushed(component, options);
         let Rest { recorder, past } = rest;
-        let live = Live::new(recorder, host, flushed, options.clock.clone());
+        let live = Live::new(recorder, host, flushed, options);
         let mut sandbox = Sandbox::new(component, &options.limits, live).map_err(RunError::Link)?;
         if let Some(past) = past {
             sandbox.go_on_from(past);
         }
-        let lifter = component.lifter().map_err(RunError::Lifter)?;
-        Live::connect(&mut sandbox.store, component, lifter).map_err(not_connected)?;
+        connect(&mut sandbox, component)?;
         Ok(Recording { sandbox, clock: options.clock.clone(), is_alive: false, failure: None })
     }
 
@@ -132,12 +135,11 @@ impl Recording {
     ) -> Result<Recording, RunError> {
         let not_resumed = |error| RunError::NotResumed(Box::new(error));
         let flushed = flushed(component, options);
-        let lifter = component.lifter().map_err(RunError::Lifter)?;
-        let mut live = Live::new(recorder, host, flushed, options.clock.clone());
+        let mut live = Live::new(recorder, host, flushed, options);
         let (tape, limits) = playback::tape_for(component, chain).map_err(not_resumed)?;
         live.resuming = Some(tape);
         let mut sandbox = Sandbox::new(component, &limits, live).map_err(RunError::Link)?;
-        Live::connect(&mut sandbox.store, component, lifter).map_err(not_connected)?;
+        connect(&mut sandbox, component)?;
         let mut player = Player::new(component, limits, sandbox);
         let ending = player.run();
         let (is_alive, failure) = (player.is_alive, player.failure.take());
@@ -212,12 +214,12 @@ impl Recording {
 
     /// Waits until everything so far stands in the chain's file.
     pub(crate) fn written(&mut self) -> Result<(), RunError> {
-        self.tip().map(drop)
+        Ok(self.sandbox.store.data_mut().backend.recorder.write()?)
     }
 
-    /// The last record of the chain.
-    pub(crate) fn tip(&mut self) -> Result<Tip, RunError> {
-        Ok(self.sandbox.store.data_mut().backend.recorder.tip()?)
+    /// The last event of the chain, as opposed to checkpoints.
+    pub(crate) fn last_event(&mut self) -> Result<Tip, RunError> {
+        Ok(self.sandbox.store.data_mut().backend.recorder.last_event()?)
     }
 
     /// Notes that the component has come to its end, in a way that is known from outside, and closes
@@ -298,7 +300,7 @@ impl Rest {
 
     /// Which chain it is.
     pub(crate) fn chain(&self) -> ChainId {
-        self.recorder.header().chain_id
+        self.recorder.chain_id()
     }
 
     /// Closes the chain: there will be no other life.
@@ -319,6 +321,11 @@ fn flushed(component: &Component, options: &RecordingOptions) -> Vec<bool> {
         true => component.world().imports.iter().map(live::has_effects).collect(),
         false => Vec::new(),
     }
+}
+
+fn connect(sandbox: &mut Sandbox<Live>, component: &Component) -> Result<(), RunError> {
+    let lifter = component.lifter().map_err(RunError::Lifter)?;
+    Live::connect(sandbox.store.data_mut(), component, lifter).map_err(not_connected)
 }
 
 /// What a chain says of a component that failed while it was instantiated. Replay compares it.

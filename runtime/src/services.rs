@@ -2,10 +2,14 @@
 
 mod chain;
 mod denied;
+mod http_client;
+mod http_server;
+pub(crate) mod http_types;
 mod lifecycle;
 mod message_server;
 mod runtime;
 mod supervisor;
+mod tls;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +17,7 @@ use std::time::Duration;
 
 use theater_record::{ChainId, Permission, TrapCode, Value};
 
-use crate::actor::Shared;
+use crate::actor::{Shared, lock};
 use crate::actor_id::ActorId;
 use crate::host::{Host, Reason, Service};
 use crate::manifest::Handlers;
@@ -38,6 +42,30 @@ pub(crate) struct Served {
     pub(crate) base_dir: PathBuf,
 }
 
+/// What is to be started with an actor, once its `init` has returned.
+pub(crate) struct Opening(Opens);
+
+type Opens = Box<dyn FnOnce() -> (Vec<Permission>, Result<(), String>) + Send>;
+
+impl Opening {
+    fn new(
+        opens: impl FnOnce() -> (Vec<Permission>, Result<(), String>) + Send + 'static,
+    ) -> Opening {
+        Opening(Box::new(opens))
+    }
+
+    /// Starts it. Returns what was decided, and why it failed if it did.
+    pub(crate) fn open(self) -> (Vec<Permission>, Result<(), String>) {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Opening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Opening")
+    }
+}
+
 /// Has a host offer `theater:simple`: what the actor is given is served, the rest is denied.
 pub(crate) fn serve(host: &mut Host, served: &Served, given: &Handlers) {
     let mut offer = |interface: &'static str, service: Option<Box<dyn Service>>| {
@@ -49,20 +77,21 @@ pub(crate) fn serve(host: &mut Host, served: &Served, given: &Handlers) {
     let service =
         |_| -> Box<dyn Service> { Box::new(message_server::MessageServer(served.clone())) };
     offer("message-server-host", given.message_server.map(service));
+    let service = |given| -> Box<dyn Service> {
+        Box::new(http_client::HttpClient::new(served.clone(), given))
+    };
+    offer("http-client", given.http_client.clone().map(service));
+    let service = |given| -> Box<dyn Service> {
+        let (service, opening) = http_server::HttpServer::new(served.clone(), given);
+        *lock(&served.shared.opening) = Some(opening);
+        Box::new(service)
+    };
+    offer("http-server", given.http_server.clone().map(service));
     // Whose end means what is nothing that permissions are about, as nobody can do anything by it but to fall.
     offer("lifecycle", Some(Box::new(lifecycle::Lifecycle::new(served.clone()))));
     let service = |_| -> Box<dyn Service> { Box::new(supervisor::Supervisor(served.clone())) };
     offer("supervisor", given.supervisor.as_ref().map(service));
-    for interface in [
-        "environment",
-        "filesystem",
-        "http-client",
-        "http-server",
-        "process",
-        "random",
-        "store",
-        "timing",
-    ] {
+    for interface in ["environment", "filesystem", "process", "random", "store", "timing"] {
         offer(interface, None);
     }
 }

@@ -5,7 +5,7 @@ mod finish;
 mod messages;
 mod revive;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
@@ -68,6 +68,8 @@ struct Inner {
     catalogue: Catalogue,
     channels: Channels,
     bonds: Mutex<Bonds<ActorId>>,
+    /// Those that have come to their end and are still listed, the earliest first.
+    ended: Mutex<VecDeque<ActorId>>,
     threads: Threads,
     /// Serves the network; made when it is first needed.
     edge: OnceLock<Runtime>,
@@ -139,6 +141,7 @@ impl System {
             actors: RwLock::new(BTreeMap::new()),
             channels: Channels::default(),
             bonds: Mutex::new(Bonds::default()),
+            ended: Mutex::new(VecDeque::new()),
             threads: Threads::new(STACK_BYTES),
             edge: OnceLock::new(),
             since: Instant::now(),
@@ -171,7 +174,7 @@ impl System {
         Ok(blueprint::read(source, state, &above, self.0.options.store.as_ref())?)
     }
 
-    /// Every actor there is, and those that came to their end and were not forgotten.
+    /// Every actor there is, and those that came to their end not long ago.
     #[must_use]
     pub fn list(&self) -> Vec<Listed> {
         let actors = self.0.actors.read().unwrap_or_else(PoisonError::into_inner);
@@ -264,6 +267,12 @@ impl System {
 }
 
 impl WeakSystem {
+    /// A system that was shut down.
+    #[cfg(test)]
+    pub(crate) fn gone() -> WeakSystem {
+        WeakSystem(Weak::new())
+    }
+
     /// The system, unless it is being shut down.
     pub(crate) fn get(&self) -> Result<System, String> {
         self.0.upgrade().map(System).ok_or_else(|| "the system is shutting down".to_owned())

@@ -8,6 +8,8 @@ mod values;
 
 mod sealing;
 
+mod sharing;
+
 mod frames;
 
 mod hostile;

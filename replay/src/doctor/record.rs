@@ -72,8 +72,12 @@ impl Patient {
         let host = Host::new(self.grants(setting, dirs))?;
         let log = Arc::new(Mutex::new(Vec::new()));
         let recorder = self.recorder(log.clone())?;
-        let options =
-            RecordingOptions { limits: self.limits, durable: false, clock: still_clock() };
+        let options = RecordingOptions {
+            limits: self.limits,
+            durable: false,
+            clock: still_clock(),
+            redact: Vec::new(),
+        };
         let mut recording = Recording::start(&self.component, host, recorder, &options)?;
         for (export, args) in &self.calls {
             if recording.failure().is_none() {

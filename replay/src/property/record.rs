@@ -88,7 +88,12 @@ impl Conditions {
     ) -> Result<Option<Failure>, NotRecorded> {
         let host = Host::new(self.grants.clone())?;
         let recorder = self.recorder(log, component)?;
-        let options = RecordingOptions { limits: self.limits, durable: false, clock: self.clock() };
+        let options = RecordingOptions {
+            limits: self.limits,
+            durable: false,
+            clock: self.clock(),
+            redact: Vec::new(),
+        };
         let types = component.world().type_table();
         let mut handles = Handles::new(&types);
         let mut recording = Recording::start(component, host, recorder, &options)?;

@@ -138,7 +138,8 @@ pub(crate) fn record(name: &str, calls: &[&str], embed: bool) -> Vec<u8> {
         ..About::default()
     };
     let (recorder, log) = recorder(about);
-    let options = RecordingOptions { limits, durable: false, clock: Arc::new(|| NOW) };
+    let options =
+        RecordingOptions { limits, durable: false, clock: Arc::new(|| NOW), redact: Vec::new() };
     engine.on_stack(|| {
         let host = Host::new(grants).unwrap();
         let mut recording = Recording::start(&component, host, recorder, &options).unwrap();

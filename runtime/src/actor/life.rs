@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use theater_record::{ChainId, Outcome, Value, Values};
+use theater_record::{ChainId, Outcome, Permission, Value, Values};
 
 use super::{Shared, lock};
 use crate::actor_id::ActorId;
@@ -20,7 +20,7 @@ pub(crate) struct Life {
     pub(crate) id: ActorId,
     pub(crate) recording: Recording,
     pub(crate) chain: ChainId,
-    pub(crate) handlers: Handlers,
+    pub(crate) handlers: Arc<Handlers>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) requests: u64,
 }
@@ -31,6 +31,21 @@ impl Life {
     /// Tells the component that it is started.
     pub(super) fn init(&mut self, state: &State) -> Result<(), End> {
         self.tell(ACTOR, "init", vec![Value::String(self.id.to_string())], state).map(drop)
+    }
+
+    /// Starts what the manifest wants started with the actor.
+    pub(super) fn open(&mut self) -> Result<(), End> {
+        let Some(opening) = lock(&self.shared.opening).take() else { return Ok(()) };
+        let (decisions, outcome) = opening.open();
+        self.note(decisions)?;
+        outcome.map_err(|error| End::failed(ErrorKind::Unstartable, error))
+    }
+
+    /// Writes down what was decided outside of any call.
+    fn note(&mut self, decisions: Vec<Permission>) -> Result<(), End> {
+        let mut decisions = decisions.into_iter();
+        let noted = decisions.try_for_each(|it| self.recording.decided(it));
+        noted.map_err(|error| End::unrecorded(&error))
     }
 
     /// Does one thing.
@@ -119,9 +134,10 @@ impl Life {
     /// Makes a call that something outside has caused, and tells it what came of it.
     fn call(&mut self, call: HandlerCall, state: &State) -> Result<(), End> {
         let HandlerCall { interface, name, params, decisions, done } = call;
-        for decision in decisions {
-            self.recording.decided(decision).map_err(|error| End::unrecorded(&error))?;
+        if !done.is_for(&self.shared) {
+            return Ok(());
         }
+        self.note(decisions)?;
         match self.tell(interface, name, params, state) {
             Ok(Some(mut given)) => {
                 // What a handler gives back besides the state is a tuple.
@@ -130,13 +146,11 @@ impl Life {
                     Some(other) => vec![other],
                     None => Vec::new(),
                 };
-                done.tell(Ok(given));
-                Ok(())
+                // Somebody outside goes by what is in the file.
+                self.recording.written().map_err(|error| End::unrecorded(&error))?;
+                self.note(done.tell(Ok(given)))
             }
-            Ok(None) => {
-                done.tell(Err(NotHandled::NoHandler(name)));
-                Ok(())
-            }
+            Ok(None) => self.note(done.tell(Err(NotHandled::NoHandler(name)))),
             Err(end) => {
                 done.tell(Err(not_handled(&end)));
                 Err(end)
@@ -159,7 +173,8 @@ impl Life {
             Ok(None) => done(Err("the actor takes no channels".to_owned())),
             Ok(Some(given)) => match given.first().and_then(accepted_in) {
                 Some(message) => {
-                    let tip = self.recording.tip().map_err(|error| End::unrecorded(&error))?;
+                    let tip =
+                        self.recording.last_event().map_err(|error| End::unrecorded(&error))?;
                     let (id, chain) = (self.id, self.chain);
                     let by = Sender::Actor { id, chain, seq: tip.seq, link: tip.hash };
                     done(Ok(Accepted { message, by }));

@@ -170,7 +170,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyh
             Options { sign: identity.is_some(), identity, ..Options::default() },
         )
         .inspect_err(|_| chain.discard())?;
-    let options = RecordingOptions { limits, durable: args.durable, clock: machine::clock() };
+    let options = RecordingOptions {
+        limits,
+        durable: args.durable,
+        clock: machine::clock(),
+        redact: Vec::new(),
+    };
     let pause = args.pause;
     // The component's stack is part of the thread's, which the main thread has too little of.
     let ended = engine.on_stack(|| -> Result<Ended, RunError> {

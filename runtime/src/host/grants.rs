@@ -91,7 +91,7 @@ pub struct HttpGrant {
 }
 
 /// The schemes that HTTP requests can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HttpScheme {
     /// Plain text.
     Http,

@@ -68,14 +68,17 @@ impl WasiHttpHooks for Hooks {
 }
 
 /// Where a request goes.
-struct Origin {
-    scheme: HttpScheme,
-    host: String,
-    port: u16,
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Origin {
+    pub(crate) scheme: HttpScheme,
+    /// In lower case; IPv6 addresses are in brackets.
+    pub(crate) host: String,
+    pub(crate) port: u16,
 }
 
 impl Origin {
-    fn of(uri: &Uri) -> Option<Origin> {
+    /// The server of a whole address; `None` if it is none, or has a user name in it.
+    pub(crate) fn of(uri: &Uri) -> Option<Origin> {
         let scheme = match uri.scheme()? {
             scheme if *scheme == Scheme::HTTP => HttpScheme::Http,
             scheme if *scheme == Scheme::HTTPS => HttpScheme::Https,
@@ -93,7 +96,8 @@ impl Origin {
         Some(Origin { scheme, host: authority.host().to_ascii_lowercase(), port })
     }
 
-    fn is_covered_by(&self, grant: &HttpGrant) -> bool {
+    /// Whether a grant is for this server.
+    pub(crate) fn is_covered_by(&self, grant: &HttpGrant) -> bool {
         grant.scheme.is_none_or(|scheme| scheme == self.scheme)
             && grant.host.as_ref().is_none_or(|host| *host == self.host)
             && grant.port.is_none_or(|port| port == self.port)

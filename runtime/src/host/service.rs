@@ -32,8 +32,8 @@ pub struct ServiceCall<'a> {
 }
 
 impl ServiceCall<'_> {
-    /// The event of this call in the caller's chain, with its link. Waits for what is behind the
-    /// recorder, so that not every call should ask.
+    /// The event of this call in the caller's chain, with its link. That has to be hashed at once, so
+    /// not every call should ask.
     pub fn tip(&mut self) -> Result<Tip, RecordError> {
         (self.tip)()
     }

@@ -3,6 +3,7 @@
 use theater_record::{Call, Outcome, Value, Values};
 use wasmtime::{Result, Store, StoreContextMut};
 
+use super::links::lifted;
 use super::{Live, outside};
 use crate::component::Component;
 use crate::handles;
@@ -20,7 +21,7 @@ impl Plays for Live {
 
     fn renew(store: &mut Store<Actor<Live>>, component: &Component) -> Result<()> {
         let lifter = component.lifter().map_err(wasmtime::Error::new)?;
-        Live::connect(store, component, lifter)
+        Live::connect(store.data_mut(), component, lifter)
     }
 }
 
@@ -42,8 +43,8 @@ pub(super) fn recorded_answer(
         }
         // Whether the host acted is not known. The component waits for its answer, so it is asked.
         Err(Stop::Unanswered { .. }) => {
-            live.resuming = None;
-            live.note_resumed("the last call to the host had no answer and is made again")?;
+            let known = live.resuming.take().map_or_else(Vec::new, |mut tape| tape.definitions());
+            live.note_resumed(&known, "the last call to the host had no answer and is made again")?;
             Ok(None)
         }
         Err(stop) => {
@@ -90,9 +91,9 @@ fn acquire_again(
     call: &Call,
     recorded: &Outcome,
 ) -> Result<()> {
-    let calls = cx.data().backend.calls.clone();
     let next = handles::set_next(FRESH);
-    let answered = outside(cx, |cx| calls[import](cx, call.args.as_bytes()));
+    let answered = lifted(cx)
+        .and_then(|lifted| outside(cx, |cx| lifted.calls[import](cx, call.args.as_bytes())));
     handles::set_next(next);
     let interner = &cx.data().interner;
     let (Ok(fresh), Outcome::Returned(recorded), Some(function)) =

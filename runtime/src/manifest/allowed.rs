@@ -4,7 +4,9 @@ use std::path::Path;
 
 use crate::host::{HttpGrant, NetGrant};
 
-use super::handlers::{FilesystemHandler, Handlers, HttpServerHandler, RandomHandler, Root};
+use super::handlers::{
+    FilesystemHandler, Handlers, HttpClientHandler, HttpServerHandler, RandomHandler, Root,
+};
 use super::patterns::{Below, real_path};
 use super::permissions::{Permissions, Restriction, Rule, Widening};
 use super::restrictions::{Environment, Filesystem, HttpClient, HttpServer, Network};
@@ -37,7 +39,7 @@ impl Manifest {
             message_server: allow(&permissions.message_server, &asked.message_server)?,
             supervisor: allow(&permissions.supervisor, &asked.supervisor)?,
             store: allow(&permissions.store, &asked.store)?,
-            http_client: allow(&permissions.http_client, &asked.http_client)?,
+            http_client: http_client(&permissions, asked.http_client.as_ref())?,
             http_server: http_server(&permissions, asked.http_server.as_ref())?,
             timing: allow(&permissions.timing, &asked.timing)?,
             random: random(&permissions, asked.random.as_ref())?,
@@ -67,6 +69,7 @@ impl Manifest {
         if let Sign::Identity(path) = &self.chain.sign {
             files.push(path);
         }
+        files.extend(self.handlers.http_client.iter().filter_map(|client| client.ca.as_deref()));
         let servers = self.handlers.http_server.iter();
         for tls in servers.filter_map(|server| server.tls.as_ref()) {
             files.extend([&*tls.cert, &*tls.key]);
@@ -77,6 +80,15 @@ impl Manifest {
 
 fn allow<R: Restriction>(rule: &Rule<R>, asked: &Option<R>) -> Result<Option<R>, Widening> {
     asked.as_ref().map(|asked| rule.allow(asked)).transpose()
+}
+
+fn http_client(
+    permissions: &Permissions,
+    asked: Option<&HttpClientHandler>,
+) -> Result<Option<HttpClientHandler>, Widening> {
+    let Some(asked) = asked else { return Ok(None) };
+    let restriction = permissions.http_client.allow(&asked.restriction)?;
+    Ok(Some(HttpClientHandler { restriction, ..asked.clone() }))
 }
 
 fn http_server(

@@ -22,7 +22,7 @@ pub struct Handlers {
     /// `theater:simple/store`.
     pub store: Option<StoreUse>,
     /// `theater:simple/http-client`.
-    pub http_client: Option<HttpClient>,
+    pub http_client: Option<HttpClientHandler>,
     /// `theater:simple/http-server`.
     pub http_server: Option<HttpServerHandler>,
     /// `theater:simple/timing`.
@@ -39,6 +39,16 @@ pub struct Handlers {
     pub wasi: Option<Wasi>,
 }
 
+/// HTTP requests.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HttpClientHandler {
+    /// A file in PEM with certificates that are trusted besides those that browsers trust; relative
+    /// to the manifest's folder.
+    pub ca: Option<PathBuf>,
+    /// What it is restricted to.
+    pub restriction: HttpClient,
+}
+
 /// An HTTP server, which may be started with the actor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpServerHandler {
@@ -47,7 +57,8 @@ pub struct HttpServerHandler {
     pub port: Option<u16>,
     /// The address it listens on.
     pub host: String,
-    /// Its certificate and key, if it speaks TLS.
+    /// The certificate and the key for servers that speak TLS. The one that is started with the actor
+    /// does if they are given.
     pub tls: Option<TlsFiles>,
     /// What it is restricted to.
     pub restriction: HttpServer,
@@ -164,7 +175,10 @@ fn read_one(handlers: &mut Handlers, kind: Kind, section: &mut Section<'_>) {
         Kind::MessageServer => handlers.message_server = Some(Read::read(section)),
         Kind::Supervisor => handlers.supervisor = Some(Read::read(section)),
         Kind::Store => handlers.store = Some(Read::read(section)),
-        Kind::HttpClient => handlers.http_client = Some(Read::read(section)),
+        Kind::HttpClient => {
+            let ca = section.text("ca").map(PathBuf::from);
+            handlers.http_client = Some(HttpClientHandler { ca, restriction: Read::read(section) });
+        }
         Kind::HttpServer => handlers.http_server = Some(http_server(section)),
         Kind::Timing => handlers.timing = Some(Read::read(section)),
         Kind::Random => {

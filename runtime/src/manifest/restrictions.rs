@@ -5,7 +5,7 @@ pub(super) mod read;
 
 use std::path::Path;
 
-use crate::host::{HttpGrant, HttpScheme, NetGrant};
+use crate::host::{HttpGrant, HttpScheme, NetGrant, Origin};
 
 use super::amounts::time_text;
 use super::patterns::{Below, Method, Name, Pattern, Route};
@@ -384,10 +384,17 @@ impl HttpClient {
     /// Whether a request with this method may be sent there. The host is in lower case.
     #[must_use]
     pub fn allows(&self, method: &str, scheme: HttpScheme, host: &str, port: u16) -> bool {
-        let (host, port) = (Some(host.to_owned()), Some(port));
-        let server = HttpGrant { scheme: Some(scheme), host, port };
-        is_allowed(&self.allowed_hosts, &server)
-            && is_allowed(&self.allowed_methods, &Method(method.to_owned()))
+        self.allows_server(&Origin { scheme, host: host.to_owned(), port })
+            && self.allows_method(method)
+    }
+
+    pub(crate) fn allows_server(&self, server: &Origin) -> bool {
+        let covers = |grants: &Vec<HttpGrant>| grants.iter().any(|it| server.is_covered_by(it));
+        self.allowed_hosts.as_ref().is_none_or(covers)
+    }
+
+    pub(crate) fn allows_method(&self, method: &str) -> bool {
+        is_allowed(&self.allowed_methods, &Method(method.to_owned()))
     }
 }
 
@@ -395,8 +402,23 @@ impl HttpServer {
     /// Whether a request with this method on this route may be answered.
     #[must_use]
     pub fn allows(&self, method: &str, route: &str) -> bool {
+        self.allows_route(route) && self.allows_method(method)
+    }
+
+    /// Whether it may listen at an address; without a port, at any.
+    pub(crate) fn allows_address(&self, address: &NetGrant) -> bool {
+        is_allowed(&self.allowed_addresses, address)
+    }
+
+    pub(crate) fn allows_route(&self, route: &str) -> bool {
         is_allowed(&self.allowed_routes, &Route(route.to_owned()))
-            && is_allowed(&self.allowed_methods, &Method(method.to_owned()))
+    }
+
+    /// What can be asked for with GET can be asked about with HEAD.
+    pub(crate) fn allows_method(&self, method: &str) -> bool {
+        let is_listed =
+            |method: &str| is_allowed(&self.allowed_methods, &Method(method.to_owned()));
+        is_listed(method) || method == "HEAD" && is_listed("GET")
     }
 }
 

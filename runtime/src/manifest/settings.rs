@@ -116,9 +116,14 @@ impl ChainPolicy {
     /// without its version.
     #[must_use]
     pub fn redacts(&self, interface: &str, function: &str) -> bool {
-        let path = format!("{interface}#{function}");
-        self.redact.iter().any(|name| name.matches(interface) || name.matches(&path))
+        names_function(&self.redact, interface, function)
     }
+}
+
+/// Whether a list names a function, or its interface. The interface is without its version.
+pub(crate) fn names_function(list: &[Name], interface: &str, function: &str) -> bool {
+    let path = format!("{interface}#{function}");
+    list.iter().any(|name| name.matches(interface) || name.matches(&path))
 }
 
 pub(super) fn limits(section: Option<Section<'_>>) -> ActorLimits {

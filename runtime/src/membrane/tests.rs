@@ -125,7 +125,8 @@ fn call_lifted(component: &Component, import: usize, by_val: bool) -> Option<Vec
     if given > 0 {
         return None;
     }
-    let Sandbox { store, linker, .. } = &mut sandbox;
+    let Sandbox { store, .. } = &mut sandbox;
+    let linker = stubs::<Script>(component).unwrap();
     let instance = linker.instantiate(&mut *store, component.lifter().unwrap()).unwrap();
     let func = instance.get_func(&mut *store, format!("f{import}")).unwrap();
     let callee = match by_val {

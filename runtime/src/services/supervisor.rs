@@ -10,7 +10,6 @@ use crate::actor_id::ActorId;
 use crate::blueprint::{BlueprintError, Source};
 use crate::end::bytes_or_none;
 use crate::host::{Reason, Service, ServiceCall};
-use crate::supervision::Shutdown;
 use crate::system::{SpawnError, System};
 use crate::trap::Failure;
 
@@ -73,8 +72,7 @@ impl Supervisor {
                 head.map(chain::head).map_err(|error| chain::complaint(&error))
             }),
             "stop-child" => with(|system, id| {
-                let grace = Shutdown::default().grace();
-                let stopped = system.stop_as(id, grace, EndedBy::Parent);
+                let stopped = system.stop_as(id, system.grace(id), EndedBy::Parent);
                 stopped.map(drop).map_err(|error| error.to_string())
             }),
             "kill-child" => with(System::kill_child),

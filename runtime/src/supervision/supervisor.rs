@@ -13,7 +13,7 @@ pub struct Child(pub u64);
 /// child that is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// All children are to be started, for the first time.
+    /// All children that were never started are to be started.
     StartAsked,
     /// The whole supervisor is to stop.
     StopAsked,
@@ -110,6 +110,8 @@ struct Entry {
     pending: Option<Pending>,
     /// How often in a row it failed.
     failures: u32,
+    /// Whether it was never started.
+    is_new: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,8 +163,14 @@ impl Supervisor {
     pub fn add(&mut self, spec: ChildSpec) -> Child {
         let child = Child(self.next_child);
         self.next_child += 1;
-        let entry =
-            Entry { spec, state: State::Down, must_stop: false, pending: None, failures: 0 };
+        let entry = Entry {
+            spec,
+            state: State::Down,
+            must_stop: false,
+            pending: None,
+            failures: 0,
+            is_new: true,
+        };
         self.children.insert(child, entry);
         child
     }
@@ -219,12 +227,14 @@ impl Supervisor {
     }
 
     fn start_all(&mut self) {
-        if self.phase == Phase::New {
-            self.phase = Phase::Running;
-            for entry in self.children.values_mut() {
-                entry.pending =
-                    Some(Pending { cause: Cause::First, is_ordered: true, not_before_ns: 0 });
-            }
+        match self.phase {
+            Phase::New => self.phase = Phase::Running,
+            Phase::Running => {}
+            Phase::Ending(_) | Phase::Ended => return,
+        }
+        for entry in self.children.values_mut().filter(|entry| entry.is_new) {
+            entry.pending =
+                Some(Pending { cause: Cause::First, is_ordered: true, not_before_ns: 0 });
         }
     }
 
@@ -422,6 +432,7 @@ impl Supervisor {
                 && !(pending.is_ordered && must_wait)
             {
                 entry.pending = None;
+                entry.is_new = false;
                 entry.state = State::Starting(pending.cause);
                 actions.push(Action::Start(*child));
             }

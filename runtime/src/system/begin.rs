@@ -16,7 +16,7 @@ use crate::component::{Component, ComponentError};
 use crate::end::{End, ErrorKind, Status};
 use crate::engine::{Backend, EngineError};
 use crate::family::Family;
-use crate::handlers::{Handlers, WrongHandler};
+use crate::handlers::WrongHandler;
 use crate::host::{Host, HostError};
 use crate::manifest::{ChildEntry, Sign};
 use crate::recording::{Recording, RecordingOptions, Rest, RunError};
@@ -135,6 +135,7 @@ impl System {
         let lives = actor.lives();
         match self.family_of(&actor) {
             Some(family) => family.start_child(id),
+            None if actor.parent.is_some() => return Err(gone(&actor)),
             None if actor.end().is_some() => self.begin_later(id),
             None => {
                 actor.wants_again();
@@ -156,8 +157,12 @@ impl System {
         if actor.end().is_none() {
             return Err(SpawnError::GoesOn(id));
         }
+        let family = self.family_of(&actor);
+        if family.is_none() && actor.parent.is_some() {
+            return Err(gone(&actor));
+        }
         actor.keeps_state();
-        match self.family_of(&actor) {
+        match family {
             Some(family) => family.start_child(id),
             None => self.begin_later(id),
         }
@@ -209,10 +214,15 @@ impl System {
     }
 
     fn begin(&self, actor: &Arc<Actor>) {
-        if let Some(family) = actor.family() {
+        let before = actor.family();
+        if let Some(family) = &before {
             // Those of an earlier life go first.
             family.wait_until_ended();
         }
+        // It may start children as soon as it runs.
+        let family = Arc::new(Family::new(self.weak(), actor.id, actor.spec.supervision));
+        actor.set_family(Arc::clone(&family));
+        let before = before.map(|family| family.named()).unwrap_or_default();
         let again = actor.take_past().map(|chain| (self.life_again(actor, &chain), chain));
         let begun = match again {
             Some((Ok(life), _)) => Ok(actor.begin(life, false)),
@@ -227,7 +237,7 @@ impl System {
             Ok(begun) => begun,
             Err(error) => return self.has_not_begun(actor, error),
         };
-        let begun = begun.and_then(|()| match self.begin_children(actor) {
+        let begun = begun.and_then(|()| match self.begin_children(actor, &family, before) {
             Ok(()) => Ok(()),
             Err(end) => Err(actor.fails_with(end)),
         });
@@ -263,7 +273,7 @@ impl System {
     fn life(&self, actor: &Arc<Actor>) -> Result<(Life, Option<End>), SpawnError> {
         let spec = &actor.spec;
         let component = self.0.catalogue.component(&spec.component, &spec.limits)?;
-        let handlers = Handlers::of(component.world())?;
+        let handlers = component.handlers()?;
         let mut host = Host::new(spec.grants.clone())?;
         let shared = Arc::new(Shared::default());
         let rest = match actor.take_rest() {
@@ -273,7 +283,8 @@ impl System {
         let chain = rest.chain();
         services::serve(&mut host, &served(self, actor, chain, &shared), &spec.handlers);
         let (limits, durable) = (spec.limits, spec.chain.durable);
-        let options = RecordingOptions { limits, durable, clock: self.0.options.clock.clone() };
+        let (clock, redact) = (self.0.options.clock.clone(), spec.chain.redact.clone());
+        let options = RecordingOptions { limits, durable, clock, redact };
         let mut recording = Recording::prepare(&component, host, rest, &options)?;
         actor.is_made(recording.killer(), shared.clone());
         recording.spawn()?;
@@ -281,15 +292,19 @@ impl System {
         Ok((Life { id: actor.id, recording, chain, handlers, shared, requests: 0 }, end))
     }
 
-    /// Starts the children that the manifest names, under the ids that they had before.
-    fn begin_children(&self, actor: &Arc<Actor>) -> Result<(), End> {
-        let mut before = actor.family().map(|family| family.named()).unwrap_or_default();
+    /// Starts the children that the manifest names, under the ids that they had before, and those that wait
+    /// to be brought back.
+    fn begin_children(
+        &self,
+        actor: &Arc<Actor>,
+        family: &Family,
+        mut known: Vec<(String, ActorId)>,
+    ) -> Result<(), End> {
         let waiting = self.waiting_below(actor.id);
-        before.extend(waiting.iter().filter_map(|(id, name)| Some((name.clone()?, *id))));
-        let family = Family::new(self.weak(), actor.id, actor.spec.supervision);
+        known.extend(waiting.iter().filter_map(|(id, name)| Some((name.clone()?, *id))));
         for entry in &actor.spec.children {
             let name = &entry.spec.name;
-            let known = before.iter().find(|(known, _)| known == name).map(|(_, id)| *id);
+            let known = known.iter().find(|(known, _)| known == name).map(|(_, id)| *id);
             let id = match known.filter(|id| self.find(*id).is_ok()) {
                 Some(id) => id,
                 None => self.add_child(actor, entry).map_err(|error| {
@@ -300,13 +315,15 @@ impl System {
             };
             family.add(id, entry.spec.clone());
         }
-        for (id, _) in waiting.into_iter().filter(|(_, name)| name.is_none()) {
-            let name = self.find(id).map(|child| child.spec.name.clone()).unwrap_or_default();
-            family.add(id, spawned(&name));
+        family.start().map_err(|reason| End::failed(ErrorKind::Escalated, reason))?;
+        // Whether one of these comes back is its own affair.
+        for child in waiting.into_iter().filter(|(_, name)| name.is_none()) {
+            let Ok(child) = self.find(child.0) else { continue };
+            family.add(child.id, spawned(&child.spec.name));
+            family.start_child(child.id);
+            let _ = self.await_start(&child);
         }
-        let family = Arc::new(family);
-        actor.set_family(Arc::clone(&family));
-        family.start().map_err(|reason| End::failed(ErrorKind::Escalated, reason))
+        Ok(())
     }
 
     fn add_child(&self, parent: &Actor, entry: &ChildEntry) -> Result<ActorId, SpawnError> {
@@ -373,7 +390,7 @@ impl System {
         let options = spec.chain.options(identity(spec)?);
         let recorder = Recorder::create(log, about, options, seed, clock);
         let recorder = recorder.map_err(RunError::Record)?;
-        actor.add_chain(recorder.header().chain_id, path);
+        actor.add_chain(recorder.chain_id(), path);
         Ok(recorder)
     }
 
@@ -414,6 +431,11 @@ pub(super) fn identity(spec: &Spec) -> Result<Option<IdentityKey>, SpawnError> {
 
 /// How long somebody waits for an actor to come to its end and be started again.
 const RESTART_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Nobody cares for the actor any more, so it is not started again.
+fn gone(actor: &Actor) -> SpawnError {
+    SpawnError::Parent(SendError::NoActor(actor.parent.unwrap_or(actor.id)))
+}
 
 /// How a child is cared for that no manifest names.
 fn spawned(name: &str) -> ChildSpec {

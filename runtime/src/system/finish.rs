@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{KILL_PATIENCE, SendError, System};
-use crate::actor::{Actor, Ended, EndedBy};
+use crate::actor::{Actor, Ended, EndedBy, lock};
 use crate::actor_id::ActorId;
 use crate::delivery::{Delivery, Done, HandlerCall, NoAnswer};
 use crate::end::{End, ErrorKind, Status};
 use crate::handlers::ENDS;
-use crate::supervision::Effect;
+use crate::supervision::{Effect, Shutdown};
 use theater_record::Value;
 
 impl System {
@@ -51,6 +51,12 @@ impl System {
         }
         self.fall(actor.id, End::Killed, by);
         Ok(())
+    }
+
+    /// How long an actor may take to stop, as who cares for it knows.
+    pub(crate) fn grace(&self, id: ActorId) -> Duration {
+        let family = self.find(id).ok().and_then(|actor| self.family_of(&actor));
+        family.map_or_else(|| Shutdown::default().grace(), |family| family.grace(id))
     }
 
     /// Ends a child and its children at once, and does not start it again.
@@ -166,6 +172,7 @@ impl System {
         }
         if !again {
             self.remove_note(actor.id);
+            self.forget_earliest(actor.id);
         }
         let by = actor.ended_by();
         self.channels().ended(self, actor.id);
@@ -182,6 +189,23 @@ impl System {
         }
         if by_hand {
             self.begin_later(actor.id);
+        }
+    }
+
+    /// One more has ended, so that one that has ended long ago may be forgotten. Children are the business of
+    /// their parents while these are there.
+    fn forget_earliest(&self, id: ActorId) {
+        let mut ended = lock(&self.0.ended);
+        ended.push_back(id);
+        if ended.len() <= ENDED_MAX {
+            return;
+        }
+        let Some(earliest) = ended.pop_front() else { return };
+        let Ok(actor) = self.find(earliest) else { return };
+        if self.family_of(&actor).is_some() {
+            ended.push_back(earliest);
+        } else if actor.end().is_some() {
+            self.forget(earliest);
         }
     }
 
@@ -222,6 +246,9 @@ impl System {
         self.tell(watcher, Delivery::Call(call));
     }
 }
+
+/// How many actors are listed that have come to their end.
+const ENDED_MAX: usize = 1000;
 
 fn wait_for_end(actor: &Actor, patience: Duration) -> Option<End> {
     let is_up = |status| matches!(status, Status::Starting | Status::Running | Status::Restarting);

@@ -11,8 +11,8 @@ use crate::interrupt::Interrupt;
 use crate::mailbox::Refused;
 
 impl System {
-    /// Sends a message from outside of all actors. It was handled, and stands in the actor's chain file,
-    /// once this returns.
+    /// Sends a message from outside of all actors. It stands in the actor's chain file once this returns,
+    /// and is being handled.
     pub fn send(&self, to: ActorId, message: Vec<u8>, patience: Duration) -> Result<(), SendError> {
         let (tell, told) = mpsc::sync_channel(1);
         let done = Done::new(move |outcome| {
@@ -24,9 +24,11 @@ impl System {
         match told.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(NotHandled::Failed(error))) => Err(SendError::Failed(error)),
-            Ok(Err(NotHandled::NoHandler(_) | NotHandled::Ended)) => {
-                Err(SendError::NoAnswer(NoAnswer::Ended))
+            Ok(Err(NotHandled::NoHandler(_))) => {
+                let reason = "the actor does not take messages".to_owned();
+                Err(SendError::NoAnswer(NoAnswer::Refused(reason)))
             }
+            Ok(Err(NotHandled::Ended)) => Err(SendError::NoAnswer(NoAnswer::Ended)),
             Err(_) => Err(SendError::NoAnswer(NoAnswer::TimedOut(patience))),
         }
     }

@@ -20,7 +20,6 @@ use crate::actor_id::ActorId;
 use crate::blueprint::{self, Source};
 use crate::chain_view::{ChainView, ViewError};
 use crate::engine::{EngineError, Limits};
-use crate::handlers::Handlers;
 use crate::host::Host;
 use crate::recording::{Recording, RecordingOptions, RunError};
 use crate::services;
@@ -143,9 +142,14 @@ impl System {
                 self.begin_later(actor.id);
             }
         }
-        let outcome = |actor: Arc<Actor>| match self.await_start(&actor) {
-            Ok(()) => Ok(actor.notes()),
-            Err(error) => Err(format!("{:#}", anyhow::Error::new(error))),
+        // A parent is there once its children are.
+        let outcome = |actor: Arc<Actor>| {
+            let waits = actor.waits_as().is_some() && actor.parent.is_some();
+            match self.await_start(&actor) {
+                _ if waits => Err("it was not started, as its parent is not back".to_owned()),
+                Ok(()) => Ok(actor.notes()),
+                Err(error) => Err(format!("{:#}", anyhow::Error::new(error))),
+            }
         };
         let resumed = |(id, name, actor): (_, _, Result<Arc<Actor>, String>)| Resumed {
             id,
@@ -168,7 +172,7 @@ impl System {
         if !actor.spec.chain.keep {
             return Ok(());
         }
-        let base_dir = std::path::absolute(&actor.spec.base_dir)?;
+        let base_dir = std::path::absolute(Path::new(".").join(&actor.spec.base_dir))?;
         let parent = actor.parent.map(|parent| parent.to_string());
         let note = Note { base_dir, parent, child: child.map(str::to_owned) };
         fs::write(self.note_path(actor.id), serde_json::to_string(&note)?)
@@ -244,7 +248,7 @@ impl System {
     pub(super) fn life_again(&self, actor: &Arc<Actor>, path: &Path) -> Result<Life, SpawnError> {
         let spec = &actor.spec;
         let component = self.0.catalogue.component(&spec.component, &spec.limits)?;
-        let handlers = Handlers::of(component.world())?;
+        let handlers = component.handlers()?;
         let (file, note) = self.open_again(path, spec)?;
         actor.add_note(note);
         let chain = verified(&file, path)?;
@@ -256,16 +260,19 @@ impl System {
         let recorder = Recorder::resume(file, options, seed, clock.clone()).map_err(not_gone_on)?;
         let shared = Arc::new(Shared::default());
         let mut host = Host::new(spec.grants.clone())?;
-        let id = recorder.header().chain_id;
+        let id = recorder.chain_id();
         services::serve(&mut host, &served(self, actor, id, &shared), &spec.handlers);
-        let options = RecordingOptions { limits: spec.limits, durable: spec.chain.durable, clock };
+        let (limits, durable) = (spec.limits, spec.chain.durable);
+        let redact = spec.chain.redact.clone();
+        let options = RecordingOptions { limits, durable, clock, redact };
         let mut recording = Recording::resume(&component, host, recorder, &chain, &options)?;
         actor.is_made(recording.killer(), shared.clone());
-        let tip = recording.tip()?;
+        recording.written()?;
+        let last = recording.last_event()?;
         let view = ChainView::open(path).map_err(ReviveError::from)?;
-        actor.set_state(view.state_at(tip.seq).map_err(ReviveError::from)?);
+        actor.set_state(view.state_at(last.seq).map_err(ReviveError::from)?);
         // Numbers of requests go on from one that none had before.
-        Ok(Life { id: actor.id, recording, chain: id, handlers, shared, requests: tip.seq })
+        Ok(Life { id: actor.id, recording, chain: id, handlers, shared, requests: last.seq })
     }
 
     /// Closes a chain whose actor had ended when the process did.

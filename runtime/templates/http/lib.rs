@@ -8,12 +8,12 @@ use bindings::exports::theater::simple::http_handlers::{
     Guest as Http, HttpRequest, HttpResponse, MiddlewareResult, WebsocketMessage,
 };
 use bindings::theater::simple::http_server::{
-    ServerConfig, add_route, create_server, enable_websocket, register_handler, start_server,
+    add_route, enable_websocket, get_server_info, register_handler,
 };
 use bindings::theater::simple::runtime::log;
 
-/// Where the server listens, on this machine only.
-const PORT: u16 = 8080;
+/// The server that the manifest gives a port. It starts to listen once `init` has returned.
+const SERVER: u64 = 0;
 
 struct Component;
 
@@ -23,17 +23,12 @@ type State = Option<Vec<u8>>;
 impl Actor for Component {
     fn init(state: State, params: (String,)) -> Result<(State,), String> {
         let (id,) = params;
-        let server = create_server(&ServerConfig {
-            port: Some(PORT),
-            host: None,
-            tls: None,
-        })?;
         let greeting = register_handler("greeting")?;
         let echo = register_handler("echo")?;
-        add_route(server, "/", "GET", greeting)?;
-        enable_websocket(server, "/echo", None, echo, None)?;
-        let port = start_server(server)?;
-        log(&format!("actor {id} listens on port {port}"));
+        add_route(SERVER, "/", "GET", greeting)?;
+        enable_websocket(SERVER, "/echo", None, echo, None)?;
+        let port = get_server_info(SERVER)?.port;
+        log(&format!("actor {id} is going to listen on port {port}"));
         Ok((state,))
     }
 }

@@ -52,7 +52,7 @@ fn record(core: &str, limits: Limits, calls: usize) -> Run {
     let recorder =
         Recorder::create(log.clone(), about, options, Seed::new([1; 32]), clock.clone()).unwrap();
     let host = Host::new(Grants::default()).unwrap();
-    let options = RecordingOptions { limits, durable: false, clock };
+    let options = RecordingOptions { limits, durable: false, clock, redact: Vec::new() };
     let mut recording = Recording::start(&component, host, recorder, &options).unwrap();
     let failure = recording.failure().cloned();
     let call = |_| recording.call(0, Values::of(&[]).unwrap()).unwrap();

@@ -41,7 +41,12 @@ pub(super) fn run(
     let host = Host::new(args.grants(named)).map_err(not_granted)?;
     let recorder = recorder(args, &file, path)?;
     let limits = Limits::from_settings(settings)?;
-    let options = RecordingOptions { limits, durable: args.durable, clock: machine::clock() };
+    let options = RecordingOptions {
+        limits,
+        durable: args.durable,
+        clock: machine::clock(),
+        redact: Vec::new(),
+    };
     let ended = engine.on_stack(|| -> Result<Ended, RunError> {
         match Recording::resume(&component, host, recorder, &chain, &options) {
             Ok(recording) => make_calls(recording, calls, args.pause),

@@ -120,7 +120,7 @@ fn handlers_get_what_permissions_leave_of_them() {
         "[[handlers]]\ntype = \"http-client\"\n[[handlers]]\ntype = \"filesystem\"\npath = \"data\"",
     );
     let allowed = manifest.within(&above, &base_dir).unwrap();
-    assert_eq!(allowed.handlers.http_client.unwrap().max_redirects, Some(2));
+    assert_eq!(allowed.handlers.http_client.unwrap().restriction.max_redirects, Some(2));
     let real = base_dir.join("data").canonicalize().unwrap();
     assert_eq!(allowed.handlers.filesystem.unwrap().root, Root::At(real));
     assert_eq!(allowed.permissions, above);
