@@ -59,7 +59,7 @@ impl Scene {
         }
         let _ = fs::remove_dir_all(self.folder.path().join("stores"));
         let one = |id: &ActorId| {
-            let chain = verified(&fs::read(self.system.chain_path(*id)).unwrap());
+            let chain = verified(&fs::read(self.system.chain_path(*id).unwrap()).unwrap());
             for backend in [Backend::Cranelift, Backend::Pulley] {
                 replay(&chain, &component("archivist"), backend);
             }
@@ -191,7 +191,7 @@ fn an_actor_reads_its_own_chain() {
     let id = scene.spawn(None);
     let head = scene.ask(id, "head");
     let (number, hash) = head.split_once(' ').unwrap();
-    let view = ChainView::open(&scene.system.chain_path(id)).unwrap();
+    let view = ChainView::open(&scene.system.chain_path(id).unwrap()).unwrap();
     let event = view.event(number.parse().unwrap()).unwrap();
     assert_eq!(event.hash.to_string(), hash);
     assert_eq!(event.kind.name(), "import-call");
@@ -256,7 +256,7 @@ fn what_is_too_long_for_a_log_ends_the_actor_and_it_ends_once() {
         "Ok(()) Err(\"the actor is coming to its end already\")"
     });
     let end = |id| scene.system.stop(id, SOON).unwrap();
-    assert!(matches!(end(logs), End::Trapped(_)));
+    assert!(matches!(end(logs), End::Failed(_)));
     assert_eq!(end(leaves), End::Completed(None));
     scene.ends_and_replays(&[logs, leaves]);
 }

@@ -18,6 +18,7 @@ mod resume;
 mod stage;
 
 mod actors;
+mod agent;
 mod archivist;
 mod bisect;
 mod doctor;
@@ -27,6 +28,7 @@ mod machine;
 mod minimise;
 mod mutants;
 mod no_host;
+mod office;
 mod property;
 mod regressions;
 mod sets;

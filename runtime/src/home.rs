@@ -58,6 +58,12 @@ impl Home {
         self.0.join("stores")
     }
 
+    /// Where a server keeps the chains of its actors.
+    #[must_use]
+    pub fn chains(&self) -> PathBuf {
+        self.0.join("chains")
+    }
+
     /// Where compiled code is. Everything in it can be deleted.
     #[must_use]
     pub fn cache(&self) -> PathBuf {

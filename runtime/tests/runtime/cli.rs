@@ -9,6 +9,8 @@ mod outcome;
 
 mod project;
 
+mod served;
+
 mod store;
 
 mod trouble;
