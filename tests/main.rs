@@ -18,13 +18,17 @@ mod resume;
 mod stage;
 
 mod actors;
+mod agent;
+mod archivist;
 mod bisect;
 mod doctor;
 mod guests;
 mod http;
+mod machine;
 mod minimise;
 mod mutants;
 mod no_host;
+mod office;
 mod property;
 mod regressions;
 mod sets;

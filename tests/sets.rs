@@ -17,7 +17,7 @@ use crate::stage::actors::{SOON, Stage};
 use crate::stage::component;
 
 /// Runs `theater-replay` over the chains of a folder, for JSON.
-fn over(command: &str, chains: &Path, options: &[&str]) -> (Exit, Json) {
+pub(crate) fn over(command: &str, chains: &Path, options: &[&str]) -> (Exit, Json) {
     let chains = chains.to_str().unwrap();
     let args = ["theater-replay", command, "--set", chains, "--json"];
     let mut ui = Ui::captured();
@@ -27,7 +27,7 @@ fn over(command: &str, chains: &Path, options: &[&str]) -> (Exit, Json) {
 }
 
 /// What does not fit, by name, and whether it is a fault.
-fn discrepancies(document: &Json) -> Vec<(&str, bool)> {
+pub(crate) fn discrepancies(document: &Json) -> Vec<(&str, bool)> {
     let all = document["discrepancies"].as_array().unwrap().iter();
     all.map(|it| (it["discrepancy"].as_str().unwrap(), it["fault"].as_bool().unwrap())).collect()
 }

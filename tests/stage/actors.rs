@@ -122,6 +122,11 @@ impl Stage {
         self.system.spawn(Spec::new("messenger", bytes), Some(parent)).unwrap()
     }
 
+    /// A file in the folder of this stage.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// Writes a manifest of a keeper with what else is to be in it, and returns its file.
     pub(crate) fn keeper(&self, name: &str, more: &str) -> PathBuf {
         let folder = self.folder.path();
