@@ -22,7 +22,9 @@ const CLIENTS: usize = 8;
 type Row = (&'static str, usize, usize, fn(&Stage, &Pair));
 
 const ROWS: [Row; 8] = [
-    ("spawn", 1, 500, |stage, _| drop(stage.spawn())),
+    ("spawn", 1, 500, |stage, _| {
+        stage.spawn();
+    }),
     ("restart", 1, 500, |stage, pair| stage.system.restart(pair.one).unwrap()),
     ("request", 1, 20_000, |stage, pair| stage.ask(pair.one, b"count")),
     ("request, many clients", CLIENTS, 10_000, |stage, pair| stage.ask(pair.one, b"count")),
