@@ -447,9 +447,21 @@ impl Actor {
         patience: Duration,
         is_awaited: impl Fn(Status) -> bool,
     ) -> Option<Status> {
+        self.wait(patience, |standing| is_awaited(standing.status))
+    }
+
+    /// Waits until this life is over, for a while. Where another follows, it has begun then.
+    pub(crate) fn wait_past(&self, life: u64, patience: Duration) {
+        self.wait(patience, |standing| match standing.status {
+            Status::Running => standing.lives == life,
+            status => status == Status::Restarting,
+        });
+    }
+
+    fn wait(&self, patience: Duration, is_awaited: impl Fn(&Standing) -> bool) -> Option<Status> {
         let start = Instant::now();
         let mut standing = lock(&self.standing);
-        while is_awaited(standing.status) {
+        while is_awaited(&standing) {
             let left = patience.saturating_sub(start.elapsed());
             if left.is_zero() {
                 return None;

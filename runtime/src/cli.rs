@@ -1,24 +1,46 @@
 //! The command line of `theater`.
 
+mod at_server;
 mod build;
 mod chain_file;
+mod channel;
+mod completion;
+mod console;
 mod create;
+mod events;
+mod inspect;
+mod kill;
+mod list;
+mod logs;
+mod message;
+mod restart;
 mod run;
+mod server;
+mod start;
+mod state;
+mod stop;
+mod store;
+mod subscribe;
+mod tree;
 mod validate;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::complaint::{complaint, is_broken_pipe};
+use crate::complaint::{advised, complaint, is_broken_pipe};
 use crate::escape::visible;
 
 /// Runs WebAssembly components as actors and records everything that crosses their sandbox.
 #[derive(Parser)]
 #[command(name = "theater", version, max_term_width = 100)]
 struct Cli {
+    /// Print JSON; for who writes it before the subcommand. Those that can say so in their help.
+    #[arg(long, global = true, hide = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -28,25 +50,100 @@ enum Command {
     #[command(visible_alias = "new")]
     Create(create::Args),
     Build(build::Args),
-    Run(Box<run::Args>),
     Validate(validate::Args),
+    Run(Box<run::Args>),
+    Server(server::Args),
+    Start(start::Args),
+    Stop(stop::Args),
+    Restart(restart::Args),
+    Kill(kill::Args),
+    List(list::Args),
+    Tree(tree::Args),
+    Inspect(inspect::Args),
+    State(state::Args),
+    Events(Box<events::Args>),
+    Logs(logs::Args),
+    Subscribe(subscribe::Args),
+    Message(message::Args),
+    Channel(channel::Args),
+    Store(store::Args),
+    Completion(completion::Args),
 }
+
+impl Command {
+    /// Whether there is a `--json` for it.
+    fn speaks_json(&self) -> bool {
+        match self {
+            Command::Create(_)
+            | Command::Build(_)
+            | Command::Run(_)
+            | Command::Server(_)
+            | Command::Channel(_)
+            | Command::Completion(_) => false,
+            Command::Validate(_)
+            | Command::Start(_)
+            | Command::Stop(_)
+            | Command::Restart(_)
+            | Command::Kill(_)
+            | Command::List(_)
+            | Command::Tree(_)
+            | Command::Inspect(_)
+            | Command::State(_)
+            | Command::Events(_)
+            | Command::Logs(_)
+            | Command::Subscribe(_)
+            | Command::Message(_)
+            | Command::Store(_) => true,
+        }
+    }
+
+    fn run(&self, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
+        match self {
+            Command::Create(args) => create::run(args, out),
+            Command::Build(args) => build::run(args, out),
+            Command::Validate(args) => validate::run(args, out),
+            Command::Run(args) => run::run(args, out, err),
+            Command::Server(args) => server::run(args, out, err),
+            Command::Start(args) => start::run(args, out, err),
+            Command::Stop(args) => stop::run(args, out),
+            Command::Restart(args) => restart::run(args, out),
+            Command::Kill(args) => kill::run(args, out),
+            Command::List(args) => list::run(args, out),
+            Command::Tree(args) => tree::run(args, out),
+            Command::Inspect(args) => inspect::run(args, out),
+            Command::State(args) => state::run(args, out, err),
+            Command::Events(args) => events::run(args, out, err),
+            Command::Logs(args) => logs::run(args, out),
+            Command::Subscribe(args) => subscribe::run(args, out, err),
+            Command::Message(args) => message::run(args, out, err),
+            Command::Channel(args) => channel::run(args, out, err),
+            Command::Store(args) => store::run(args, out),
+            Command::Completion(args) => completion::run(args, out),
+        }
+    }
+}
+
+/// The manifest that is meant when its folder is named.
+const MANIFEST: &str = "manifest.toml";
 
 /// What every `--help` says about the exit status; the same as the documentation of [`Exit`], for
 /// people.
 const EXIT_HELP: &str = "\
 Exit status:
-  0  it is done: the component came to its end, or the manifest is valid
-  1  the component failed: it trapped, hit a limit, or returned an error; or the manifest is not valid
-  2  it could not be done: wrong usage, not a component, unwritable chain
+  0  it is done: the component came to its end, the manifest is valid, the store is sound, the server
+     did what was asked
+  1  the component or actor failed: it trapped, hit a limit, returned an error; it refuses; the
+     manifest is not valid; the store is damaged
+  2  it could not be done: wrong usage, not a component, unwritable chain, no server, no such actor
   Another status is the component's own; most can only end with 0 or 1.";
 
 /// How the program ends. Scripts rely on these numbers; they do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// What was asked for is done: a component that was run came to its end, a manifest is valid.
+    /// What was asked for is done: a component that was run came to its end, a manifest is valid, a store is
+    /// sound, a server did it.
     Fine,
-    /// The component failed, or the manifest is not valid.
+    /// The component or the actor failed or refuses, the manifest is not valid, or the store is damaged.
     Failed,
     /// What was asked for could not be done.
     Trouble,
@@ -73,12 +170,10 @@ where
 {
     let parsed = command().try_get_matches_from(args).and_then(|m| Cli::from_arg_matches(&m));
     let outcome = match parsed {
-        Ok(cli) => match cli.command {
-            Command::Create(args) => create::run(&args, out),
-            Command::Build(args) => build::run(&args, out),
-            Command::Run(args) => run::run(&args, out, err),
-            Command::Validate(args) => validate::run(&args, out),
-        },
+        Ok(cli) if cli.json && !cli.command.speaks_json() => {
+            Err(advised(anyhow!("this subcommand does not print JSON"), "leave out --json"))
+        }
+        Ok(cli) => cli.command.run(out, err),
         Err(usage) => return show_usage(&usage, out, err),
     };
     match outcome {

@@ -167,6 +167,16 @@ impl fmt::Display for End {
     }
 }
 
+impl Status {
+    /// Whether an actor that is doing this has ended, and is not about to go on.
+    pub(crate) fn is_over(self) -> bool {
+        match self {
+            Status::Starting | Status::Running | Status::Paused | Status::Restarting => false,
+            Status::Completed | Status::Failed | Status::Stopped | Status::Killed => true,
+        }
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

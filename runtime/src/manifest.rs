@@ -374,7 +374,8 @@ fn init_state(item: &Item<'_>) -> Option<InitState> {
     }
 }
 
-fn bytes_of_hex(hex: &str) -> Result<Vec<u8>, String> {
+/// The bytes that pairs of hexadecimal digits stand for.
+pub(crate) fn bytes_of_hex(hex: &str) -> Result<Vec<u8>, String> {
     let wrong = || "expected bytes as pairs of hexadecimal digits".to_owned();
     if !hex.len().is_multiple_of(2) || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(wrong());

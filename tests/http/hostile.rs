@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use theater_runtime::End;
 
-use super::browser::{ask, connect, exchange, get, raw, request};
 use super::{Plan, decisions, soon};
+use crate::stage::browser::{ask, connect, exchange, get, raw, request};
 
 const SOON: Duration = Duration::from_secs(5);
 

@@ -5,8 +5,8 @@ use std::net::TcpStream;
 
 use theater_runtime::{End, Status};
 
-use super::browser::{ask, connect, get, get_tls, raw};
 use super::{Plan, Web, decisions, free_port, soon};
+use crate::stage::browser::{ask, connect, get, get_tls, raw};
 
 #[test]
 fn a_manifest_with_a_port_is_enough_for_a_server() {
@@ -155,7 +155,8 @@ fn one_connection_serves_many_requests() {
     let port = web.serve(&["count"], "route 1 GET / 1");
     let one = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
     let last = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-    let all = super::browser::exchange(connect(port), format!("{one}{one}{last}").as_bytes());
+    let all =
+        crate::stage::browser::exchange(connect(port), format!("{one}{one}{last}").as_bytes());
     let all = String::from_utf8(all).unwrap();
     assert_eq!(all.matches("HTTP/1.1 200 OK").count(), 3);
     assert!(all.ends_with("\r\n\r\n3"), "{all}");

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
 
-use super::browser::{ask, connect, get};
 use super::{Plan, Web, decisions, soon};
+use crate::stage::browser::{ask, connect, get};
 
 type Socket = WebSocket<TcpStream>;
 

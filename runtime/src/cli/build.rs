@@ -39,7 +39,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     match manifests.min_by_key(|manifest| manifest.path.components().count()) {
         Some(ManifestOf { path, .. }) => {
             let path = plain(&path.to_string_lossy());
-            writeln!(out, "next: theater validate {path}")?;
+            writeln!(
+                out,
+                "next: theater start {path}     with `theater server` in another terminal"
+            )?;
         }
         None => {
             let component = plain(&built[0].component.to_string_lossy());

@@ -16,7 +16,7 @@ Examples:
 
 /// Creates an actor project in Rust, in a new folder of its name.
 ///
-/// It builds as it is: next are `theater build` and `theater validate manifest.toml`.
+/// It builds as it is: next are `theater build` and `theater start manifest.toml`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     writeln!(out, "next:")?;
     writeln!(out, "  cd {folder}")?;
     writeln!(out, "  theater build")?;
-    writeln!(out, "  theater validate manifest.toml")?;
+    writeln!(out, "  theater start manifest.toml     with `theater server` in another terminal")?;
     Ok(Exit::Fine)
 }
 

@@ -1,12 +1,13 @@
 //! `run`: runs a component and leaves a chain.
 
 mod calls;
+mod manifest;
 mod resume;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use theater_record::{About, IdentityKey, Options, Outcome, Value, Values};
 
 use super::Exit;
@@ -37,18 +38,27 @@ Examples:
   theater run ledger.wasm --invoke 'demo:bank/ledger#history()' --chain none
   theater run ledger.wasm --calls opening.wave             the calls in a file, one to a line
   theater run ledger.wasm --invoke 'add(\"ann\", 5)' --chain ann.cbor --pause
+  theater run                                              the manifest.toml of this folder
+  theater run --manifest worker/manifest.toml --initial-state '{\"limit\": 10}'
   theater run --resume ann.cbor --invoke 'balance(\"ann\")'";
 
-/// Runs a component and records everything that crosses its sandbox.
+/// Runs a component, or the actor of a manifest, and records everything that crosses its sandbox.
 ///
-/// Nothing is granted that is not asked for here: no files, no network, no environment, no input.
+/// An actor is run until it ends or is interrupted; its chain and those of its children go to the folder
+/// chains. To a component, nothing is granted that is not asked for here: no files, no network, no environment, no input.
 /// What is denied is in the chain.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// A component, or a core module for WASI preview 1.
-    #[arg(required_unless_present = "resume")]
+    /// A component, or a core module for WASI preview 1 [default: the actor of the manifest.toml
+    /// of this folder].
     component: Option<PathBuf>,
+    /// Run the actor of this manifest, or of the manifest.toml of this folder.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["component", "resume"])]
+    manifest: Option<PathBuf>,
+    /// The state that the actor of a manifest starts with: a file, or else the state itself.
+    #[arg(short, long, value_name = "STATE", conflicts_with = "resume")]
+    initial_state: Option<String>,
     /// Arguments of the program.
     #[arg(last = true, value_name = "ARGS")]
     args: Vec<String>,
@@ -136,11 +146,16 @@ struct LimitArgs {
 pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
     let home = Home::find().ok();
     let cache = home.as_ref().map(Home::cache);
-    let path = match (&args.resume, &args.component) {
-        (Some(chain), _) => return resume::run(args, chain, home.as_ref(), out, err),
-        (None, Some(path)) => path.clone(),
-        (None, None) => unreachable!("one of the two is required"),
-    };
+    if let Some(chain) = &args.resume {
+        return resume::run(args, chain, home.as_ref(), out, err);
+    }
+    if let Some(path) = manifest::meant(args)? {
+        return manifest::run(args, &path, out, err);
+    }
+    let path = args.subject().to_owned();
+    if args.initial_state.is_some() {
+        bail!("--initial-state is for manifests, and {} is a component", path.display());
+    }
     let limits = args.limits.limits();
     let engine = Engine::new(Backend::Cranelift, &limits, cache.as_deref())?;
     let component = Component::load(&engine, &path).map_err(|error| not_runnable(error, &path))?;
@@ -241,6 +256,33 @@ impl Args {
     fn name(&self) -> String {
         let stem = self.component.as_deref().and_then(Path::file_stem).unwrap_or_default();
         self.name.clone().unwrap_or_else(|| stem.to_string_lossy().into_owned())
+    }
+
+    /// An option that was given and means nothing to manifests.
+    fn of_components(&self) -> Option<&'static str> {
+        let (given, limits) = (&self.grants, &self.limits);
+        let options = [
+            (!self.args.is_empty(), "--"),
+            (!self.invoke.is_empty(), "--invoke"),
+            (self.calls.is_some(), "--calls"),
+            (self.chain.is_some(), "--chain"),
+            (self.name.is_some(), "--name"),
+            (!given.dir.is_empty(), "--dir"),
+            (!given.env.is_empty(), "--env"),
+            (given.stdin.is_some(), "--stdin"),
+            (!given.net.is_empty(), "--net"),
+            (!given.http.is_empty(), "--http"),
+            (given.random != Random::System, "--random"),
+            (given.clocks != Clocks::System, "--clocks"),
+            (limits.fuel || limits.timeout_fuel.is_some(), "--fuel"),
+            (limits.max_memory != 1 << 30, "--max-memory"),
+            (limits.max_stack != 1 << 20, "--max-stack"),
+            (self.sign.is_some(), "--sign"),
+            (self.durable, "--durable"),
+            (self.embed, "--embed"),
+            (self.pause, "--pause"),
+        ];
+        options.into_iter().find_map(|(is_given, option)| is_given.then_some(option))
     }
 
     /// The file that this is about.

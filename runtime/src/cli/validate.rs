@@ -6,15 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Serialize;
 
-use super::Exit;
+use super::{Exit, MANIFEST};
 use crate::complaint::advised;
 use crate::escape::plain;
 use crate::manifest::{
     ComponentSource, Finding, InitState, Loaded, Manifest, ManifestError, Problems, Root, Sign,
 };
-
-/// The file that is meant when a folder is named.
-const FILE: &str = "manifest.toml";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,7 +63,7 @@ struct Place<'a> {
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let path =
-        if args.manifest.is_dir() { args.manifest.join(FILE) } else { args.manifest.clone() };
+        if args.manifest.is_dir() { args.manifest.join(MANIFEST) } else { args.manifest.clone() };
     let path = path.strip_prefix(".").unwrap_or(&path);
     let checked = check(args, path)?;
     let (manifest, problems) = match &checked {

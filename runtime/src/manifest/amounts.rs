@@ -15,7 +15,7 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
 }
 
 /// A time in nanoseconds: a number with a unit, such as `500ms`.
-pub(super) fn parse_time(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_time(text: &str) -> Result<u64, String> {
     let (number, unit) = split_unit(text);
     let number: u64 = number.parse().map_err(|_| "expected a time such as 500ms".to_owned())?;
     let unit_ns: u64 = match unit {

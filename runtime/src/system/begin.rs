@@ -143,10 +143,7 @@ impl System {
             }
         }
         // The life that was there has to end first.
-        let is_old = |status: Status| {
-            status == Status::Running && actor.lives() == lives || status == Status::Restarting
-        };
-        actor.wait_while(RESTART_PATIENCE, is_old);
+        actor.wait_past(lives, RESTART_PATIENCE);
         self.await_start(&actor)
     }
 

@@ -9,6 +9,10 @@ mod outcome;
 
 mod project;
 
+mod served;
+
+mod store;
+
 mod trouble;
 
 mod validate;

@@ -4,8 +4,9 @@
 //! wasm32-wasip2.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use tempfile::TempDir;
@@ -323,4 +324,56 @@ fn the_sample_of_the_documents_takes_the_place_of_the_actor() {
     let path = projects.folder.path().join("sample/src/lib.rs");
     std::fs::write(path, sample).expect("it can be written");
     projects.run(env!("CARGO_BIN_EXE_theater"), &["build"], "sample");
+}
+
+#[test]
+fn the_first_steps_of_the_documents_lead_to_a_running_actor() {
+    let Some(_) = projects() else { return };
+    for create in ["create", "new"] {
+        first_steps(create);
+    }
+}
+
+/// What a newcomer types, in an empty folder.
+fn first_steps(create: &str) {
+    let folder = tempfile::tempdir().expect("there is room");
+    let theater = |args: &[&str], dir: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_theater"));
+        command.args(args).current_dir(folder.path().join(dir)).env("CARGO_TARGET_DIR", target());
+        // As the other projects are built, so that nothing is compiled again.
+        command.env("RUSTFLAGS", "-D warnings").env("THEATER_HOME", folder.path().join("home"));
+        command
+    };
+    let said = |mut command: Command| {
+        let output = command.output().expect("the program can be run");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{command:?}: {output:?}");
+        said
+    };
+    said(theater(&[create, "my-actor"], ""));
+    said(theater(&["build"], "my-actor"));
+    let mut server = theater(&["server", "--address", "127.0.0.1:0"], "my-actor");
+    let mut server = server.stdout(Stdio::piped()).spawn().expect("the program can be run");
+    let mut line = String::new();
+    let pipe = server.stdout.as_mut().expect("it is a pipe");
+    BufReader::new(pipe).read_line(&mut line).expect("it says where it is");
+    let address = line.trim_end().rsplit("http://").next().unwrap_or_default().to_owned();
+    let ask = |args: &[&str]| {
+        let mut command = theater(args, "my-actor");
+        command.env("THEATER_ADDRESS", &address);
+        command
+    };
+    let started = said(ask(&["start", "manifest.toml"]));
+    let id = started.trim_end().rsplit(' ').next().expect("it names the actor");
+    assert!(said(ask(&["list"])).contains(id));
+    let events = said(ask(&["events", id]));
+    assert!(events.contains(&format!("actor {id} has started")), "{events}");
+    let mut start = ask(&["start", "manifest.toml", "--id-only"]);
+    let mut start = start.stdout(Stdio::piped()).spawn().expect("the program can be run");
+    let mut subscribe = ask(&["subscribe", "-", "--limit", "3", "--history"]);
+    subscribe.stdin(start.stdout.take().expect("it is a pipe"));
+    assert_eq!(said(subscribe).lines().count(), 3);
+    assert!(start.wait().expect("it was started").success());
+    server.kill().expect("it is there");
+    server.wait().expect("it was started");
 }

@@ -79,7 +79,7 @@ fn a_project_is_made_and_what_comes_next_is_said() {
             next:
               cd my-actor
               theater build
-              theater validate manifest.toml
+              theater start manifest.toml     with `theater server` in another terminal
             --- exit 0
         "#]],
     );
@@ -115,7 +115,9 @@ fn a_project_is_made_and_what_comes_next_is_said() {
 
         ```
         theater build                   # compile it, and note the component in manifest.toml
-        theater validate manifest.toml  # say what is wrong with the manifest, if anything is
+        theater server                  # in another terminal
+        theater start manifest.toml     # prints the id of the actor
+        theater events ID               # everything that crossed its sandbox so far
         ```
 
         Rust must know the target: `rustup target add wasm32-wasip2`.
@@ -142,7 +144,7 @@ fn the_other_spelling_and_another_folder() {
             next:
               cd 'my projects/watch'
               theater build
-              theater validate manifest.toml
+              theater start manifest.toml     with `theater server` in another terminal
             --- exit 0
         "#]],
     );
@@ -337,7 +339,7 @@ echo '{{"reason":"compiler-artifact","manifest_path":"'$PWD'/Cargo.toml","target
             &expect![[r#"
                 built my-actor/out/it.wasm, 10 bytes
                   my-actor/manifest.toml names it now
-                next: theater validate my-actor/manifest.toml
+                next: theater start my-actor/manifest.toml     with `theater server` in another terminal
                 --- messages
                 cargo build --target wasm32-wasip2 --message-format json-render-diagnostics --release
                 --- exit 0
@@ -352,7 +354,7 @@ echo '{{"reason":"compiler-artifact","manifest_path":"'$PWD'/Cargo.toml","target
             &expect![[r#"
                 built my-actor/out/it.wasm, 10 bytes
                   my-actor/manifest.toml names it
-                next: theater validate my-actor/manifest.toml
+                next: theater start my-actor/manifest.toml     with `theater server` in another terminal
                 --- messages
                 cargo build --target wasm32-wasip2 --message-format json-render-diagnostics
                 --- exit 0
@@ -372,7 +374,7 @@ echo '{{"reason":"compiler-artifact","manifest_path":"'$PWD'/Cargo.toml","target
             &expect![[r#"
                 built my-actor/out/it.wasm, 10 bytes
                   note: my-actor/manifest.toml names another component, old.wasm
-                next: theater validate my-actor/manifest.toml
+                next: theater start my-actor/manifest.toml     with `theater server` in another terminal
                 --- messages
                 cargo build --target wasm32-wasip2 --message-format json-render-diagnostics --release
                 --- exit 0
@@ -392,7 +394,7 @@ echo '{{"reason":"compiler-artifact","manifest_path":"'$PWD'/Cargo.toml","target
                   note: my-actor/manifest.toml names no component, and there are several to choose from
                 built my-actor/out/two.wasm, 10 bytes
                   note: my-actor/manifest.toml names no component, and there are several to choose from
-                next: theater validate my-actor/manifest.toml
+                next: theater start my-actor/manifest.toml     with `theater server` in another terminal
                 --- messages
                 cargo build --target wasm32-wasip2 --message-format json-render-diagnostics --release
                 --- exit 0

@@ -1,0 +1,101 @@
+//! How servers, and actors without one, come to their end.
+
+use std::process::Stdio;
+use std::time::Instant;
+
+use rustix::process::{Pid, Signal, kill_process};
+use theater_verify::Verdict;
+
+use super::{SOON, Served, THEATER, scene, transcript};
+
+#[test]
+fn a_signal_ends_the_server_in_order_and_the_next_one_goes_on_with_its_actors() {
+    let mut served = Served::new();
+    let id = served.start("messenger");
+    let mut follow = served.command(&["subscribe", &id, "-H"]);
+    let follow = follow.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    served.said(&["message", &id, "hello"]);
+    served.signal(Signal::TERM);
+    let said = follow.wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&said.stderr).contains("the server has stopped"));
+    let (status, said) = served.ended();
+    assert!(status.success(), "{status}");
+    assert!(said.ends_with("stopped\n"), "{said}");
+    served.go_on();
+    assert_eq!(served.said(&["message", &id, "count", "-r"]), "2\n", "it has lost nothing");
+    served.said(&["stop", &id]);
+    let report = served.scene.verify(&format!("chains/{id}.chain.cbor"));
+    assert_eq!(report.verdict(), Verdict::Complete, "{report:?}");
+}
+
+#[test]
+fn a_server_that_was_killed_leaves_its_actors_to_the_next_one() {
+    let mut served = Served::new();
+    let id = served.start("messenger");
+    assert_eq!(served.said(&["message", &id, "hello"]), "sent\n");
+    served.signal(Signal::KILL);
+    let (status, _) = served.ended();
+    assert!(!status.success());
+    served.go_on();
+    assert_eq!(served.said(&["message", &id, "count", "-r"]), "2\n");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let mut served = Served::new();
+    let id = served.start("messenger");
+    let spins = served.theater(&["message", &id, "spin", "--timeout", "50ms"]);
+    assert_eq!(spins.status.code(), Some(2), "{}", transcript(&spins));
+    let start = Instant::now();
+    served.signal(Signal::INT);
+    // The first one has to be heard before the second.
+    while served.theater(&["list"]).status.success() {
+        assert!(start.elapsed() < SOON, "it still takes requests");
+    }
+    served.signal(Signal::INT);
+    let (status, _) = served.ended();
+    assert_eq!(status.code(), Some(130));
+}
+
+#[test]
+fn an_actor_runs_without_a_server_until_it_is_interrupted() {
+    let scene = scene();
+    let mut command = scene.command(THEATER);
+    let command = command.arg("run").current_dir(scene.path("messenger"));
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let chains = scene.path("messenger/chains");
+    let start = Instant::now();
+    // The chain has its name as soon as the actor is about to start.
+    while std::fs::read_dir(&chains).map_or(0, Iterator::count) == 0 {
+        assert!(start.elapsed() < SOON, "it does not start");
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let said = child.wait_with_output().unwrap();
+    assert!(said.status.success(), "{}", transcript(&said));
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert!(said.contains(" starts\n"), "what it logs is printed: {said}");
+    let chain = said.trim_end().rsplit_once("chain: ").unwrap().1;
+    let report = scene.verify(&format!("messenger/{chain}"));
+    assert_eq!(report.verdict(), Verdict::Complete, "{report:?}");
+}
+
+#[test]
+fn what_an_actor_of_a_manifest_comes_to_is_the_exit() {
+    let scene = scene();
+    let run = |args: &[&str]| {
+        let output = scene.command(THEATER).arg("run").args(args).output().unwrap();
+        let said = transcript(&output);
+        let is_kept = |line: &&str| !line.starts_with("chain: ");
+        said.lines().filter(is_kept).collect::<Vec<_>>().join("\n")
+    };
+    let failed = run(&["--manifest", "keeper", "-i", "fail"]);
+    assert!(failed.starts_with("--- messages\nnot started: "), "{failed}");
+    assert!(failed.ends_with("--- exit 1"), "{failed}");
+    let wrong = run(&["keeper/manifest.toml", "--dir", ".::/"]);
+    assert!(wrong.contains("--dir is for components"), "{wrong}");
+    assert!(wrong.ends_with("--- exit 2"), "{wrong}");
+    let nothing = run(&[]);
+    assert!(nothing.contains("this folder has no manifest.toml"), "{nothing}");
+    assert!(nothing.ends_with("--- exit 2"), "{nothing}");
+}
