@@ -56,7 +56,7 @@ if [ "$task" != build ] && [ "$profile" != release ]; then
     exit 2
 fi
 if [ "${#packages[@]}" = 0 ]; then
-    packages=(commands floats keeper ledger messenger mutants office planner resources shop web)
+    packages=(archivist commands floats handyman keeper ledger messenger mutants office planner resources shop web)
 elif [ "$task" != build ]; then
     echo "what is kept is checked and kept as a whole, without --package" >&2
     exit 2
@@ -87,7 +87,7 @@ regressions=(off-by-one tool-order header float-format time-zone retries)
 
 # Guests that are small enough to be kept prebuilt.
 kept=(
-    agent calls clocks exit fetch filter floats hello hello-preview1 ledger ledger-v2
+    agent archivist calls clocks exit fetch filter floats handyman hello hello-preview1 ledger ledger-v2
     keeper messenger office planner
     mutant-base "${mutants[@]/#/mutant-}"
     oom overflow panic payloads resources
@@ -158,6 +158,10 @@ build_rust() {
     done
 }
 
+keep_archivist() {
+    keep "$built/guest_archivist.wasm" archivist
+}
+
 keep_commands() {
     local name
     for name in corpus/guests/rust/commands/src/bin/*; do
@@ -171,6 +175,10 @@ keep_commands() {
 
 keep_floats() {
     keep "$built/guest_floats.wasm" floats
+}
+
+keep_handyman() {
+    keep "$built/guest_handyman.wasm" handyman
 }
 
 keep_ledger() {

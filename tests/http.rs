@@ -2,7 +2,6 @@
 //! and not, and their chains once all of that is gone. What the guest does with messages and requests is
 //! said in `corpus/guests/rust/web/src/lib.rs`.
 
-mod browser;
 mod client;
 mod elsewhere;
 mod hostile;

@@ -2,6 +2,7 @@
 //! replayed. The parts are the real ones; only time, randomness and names are held still.
 
 pub(crate) mod actors;
+pub(crate) mod browser;
 pub(crate) mod divergence;
 pub(crate) mod history;
 pub(crate) mod programs;

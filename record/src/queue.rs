@@ -130,6 +130,12 @@ impl Queue {
         seq
     }
 
+    /// Gives back the memory that only a busy chain needs. To be called when nothing is queued.
+    pub(crate) fn rest(&mut self) {
+        debug_assert!(self.is_empty(), "what is queued would be forgotten");
+        self.batch = Batch::default();
+    }
+
     /// Exchanges what is queued for an empty batch.
     pub(crate) fn swap(&mut self, empty: &mut Batch) {
         std::mem::swap(&mut self.batch, empty);

@@ -1,9 +1,9 @@
 //! Brings one chain from its queue into its log, on whatever thread has the time.
 //!
-//! A chain has no thread of its own. Whoever has taken its log out writes it, and nobody else does:
-//! one of the [`threads`] that come by when something has waited for a while, or the
-//! recorder's caller, if it has to wait for the outcome anyway. Linking takes no log, so that a
-//! caller who wants a hash does not wait for a disk.
+//! A chain has no thread of its own. Whoever has taken its output writes it, and nobody else does: one
+//! of the [`threads`] that come by when something has waited for a while, or the recorder's caller, if
+//! it has to wait for the outcome anyway. Linking takes no log, so that a caller who wants a hash does
+//! not wait for a disk.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,12 +39,18 @@ struct State {
     /// How much of what is linked waits to be written.
     ready_bytes: usize,
     /// Where to write to. Whoever writes has taken it out; after a failure it does not come back.
-    log: Option<Box<dyn Log>>,
+    output: Option<Output>,
     /// The last record that is known to be on disk.
     durable: Option<u64>,
     failure: Option<RecordError>,
     /// When a thread comes by.
     visit: Option<Visit>,
+}
+
+struct Output {
+    log: Box<dyn Log>,
+    /// What was written last. Kept for its memory while the chain is busy.
+    written: Ready,
 }
 
 impl Writer {
@@ -56,8 +62,9 @@ impl Writer {
         queue_bytes_max: usize,
     ) -> Arc<Writer> {
         let ready_bytes = linker.ready_bytes();
-        let (log, durable, failure, visit) = (Some(log), None, None, None);
-        let state = State { queue, ready_bytes, log, durable, failure, visit };
+        let output = Some(Output { log, written: Ready::default() });
+        let (durable, failure, visit) = (None, None, None);
+        let state = State { queue, ready_bytes, output, durable, failure, visit };
         let writer = Arc::new(Writer {
             state: Mutex::new(state),
             linker: Mutex::new(linker),
@@ -108,7 +115,7 @@ impl Writer {
     pub(crate) fn link(&self) -> Result<(Tip, Tip), RecordError> {
         let mut linker = self.linker();
         loop {
-            if let Err(error) = linker.link(usize::MAX) {
+            if let Err(error) = caught(|| linker.link(usize::MAX)) {
                 return Err(self.lock().fail(error));
             }
             let mut state = self.lock();
@@ -127,7 +134,7 @@ impl Writer {
         if let Some(visit) = state.visit.take() {
             threads::cancel(visit);
         }
-        state.log = None;
+        state.output = None;
     }
 
     /// Does what is due. For the threads that come by.
@@ -136,12 +143,12 @@ impl Writer {
         if state.visit == Some(visit) {
             state.visit = None;
         }
-        // Whoever has the log looks ahead once it is done.
-        let Some(log) = state.log.take() else { return };
+        // Whoever writes looks ahead once it is done.
+        let Some(output) = state.output.take() else { return };
         if state.queue.checkpoint_due().is_some_and(|due| due <= Instant::now()) {
             state.queue.command(Task::Checkpoint);
         }
-        drop(self.work(state, log));
+        drop(self.work(state, output));
     }
 
     /// Waits until something is so, or can be no more. If nobody writes, the caller does.
@@ -151,42 +158,39 @@ impl Writer {
         is_so: impl Fn(&State) -> bool,
     ) -> MutexGuard<'a, State> {
         while !is_so(&state) && state.failure.is_none() {
-            state = match state.log.take() {
-                Some(log) => self.work(state, log),
+            state = match state.output.take() {
+                Some(output) => self.work(state, output),
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
         state
     }
 
-    /// Writes what waits to a log that the caller has taken out.
+    /// Writes what waits to where the caller has taken out.
     fn work<'a>(
         self: &'a Arc<Writer>,
         state: MutexGuard<'a, State>,
-        mut log: Box<dyn Log>,
+        mut output: Output,
     ) -> MutexGuard<'a, State> {
         drop(state);
-        // A log that panics is the end of its own chain, not of those that share the thread.
-        let written = catch_unwind(AssertUnwindSafe(|| self.write_all(log.as_mut())));
+        let written = caught(|| self.write_all(&mut output));
         let mut state = self.lock();
         match written {
-            Ok(Ok(())) if state.failure.is_none() => {
-                state.log = Some(log);
+            Ok(()) if state.failure.is_none() => {
+                state.output = Some(output);
                 self.look_ahead(&mut state);
             }
-            Ok(Ok(())) => {}
+            Ok(()) => {}
             // A failed sync may have dropped pages that later syncs would call clean, so there is
             // no second try.
-            Ok(Err(error)) => drop(state.fail(error)),
-            Err(_) => drop(state.failure.get_or_insert(RecordError::Panicked)),
+            Err(error) => drop(state.fail(error)),
         }
         self.changed.notify_all();
         state
     }
 
     /// Links and writes what waits by now.
-    fn write_all(&self, log: &mut dyn Log) -> io::Result<()> {
-        let mut ready = Ready::default();
+    fn write_all(&self, output: &mut Output) -> io::Result<()> {
         let mut linker = self.linker();
         if linker.is_done() {
             linker.take(&mut self.lock().queue);
@@ -198,14 +202,20 @@ impl Writer {
             if state.failure.is_some() {
                 return Ok(());
             }
-            linker.hand_out(&mut ready);
+            linker.hand_out(&mut output.written);
             state.ready_bytes = 0;
             drop((state, linker));
             self.changed.notify_all();
-            self.write_ready(&ready, log)?;
+            self.write_ready(&output.written, output.log.as_mut())?;
             linker = self.linker();
             if is_last {
-                linker.rest();
+                let mut state = self.lock();
+                if state.queue.is_empty() {
+                    // An idle chain keeps no memory for what it may have to write one day.
+                    state.queue.rest();
+                    linker.rest();
+                    output.written = Ready::default();
+                }
                 return Ok(());
             }
         }
@@ -236,8 +246,8 @@ impl Writer {
 
     /// Has a thread come by after this time, or before.
     fn ask_for_visit(self: &Arc<Writer>, state: &mut State, after: Duration) {
-        // Whoever has the log looks ahead once it is done.
-        if state.log.is_none() {
+        // Whoever writes looks ahead once it is done.
+        if state.output.is_none() {
             return;
         }
         let at = Instant::now() + after;
@@ -255,7 +265,7 @@ impl Writer {
     }
 
     fn linker(&self) -> MutexGuard<'_, Linker> {
-        // A panic in the clock is kept as a failure, and nobody links after that.
+        // A panic of the clock is kept as a failure, and nothing is written after that.
         self.linker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -272,17 +282,25 @@ impl State {
 
     /// Whether nothing waits and nobody writes.
     fn is_at_rest(&self) -> bool {
-        self.log.is_some() && self.is_written()
+        self.output.is_some() && self.is_written()
     }
 
     /// Keeps the first failure; it is final.
-    fn fail(&mut self, error: io::Error) -> RecordError {
-        self.log = None;
-        self.failure.get_or_insert(RecordError::Log(Arc::new(error))).clone()
+    fn fail(&mut self, error: RecordError) -> RecordError {
+        self.output = None;
+        self.failure.get_or_insert(error).clone()
     }
 
     fn check(&self) -> Result<(), RecordError> {
         self.failure.clone().map_or(Ok(()), Err)
+    }
+}
+
+/// A log or a clock that panics is the end of its own chain, not of those that share the thread.
+fn caught(work: impl FnOnce() -> io::Result<()>) -> Result<(), RecordError> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(|error| RecordError::Log(Arc::new(error))),
+        Err(_) => Err(RecordError::Panicked),
     }
 }
 

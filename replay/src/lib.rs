@@ -6,6 +6,7 @@
 //! reading that of `theater-record`.
 
 mod bisect;
+mod chain_set;
 mod cli;
 mod comparison;
 mod condition;

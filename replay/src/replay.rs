@@ -133,15 +133,20 @@ pub(crate) fn run(
         let played = player.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         shown.map(|()| played)
     })?;
-    let shown = request.path.display();
-    let played = played.map_err(|error| match error {
+    let played = played.map_err(|error| unplayed(error, request.path))?;
+    Ok((found, played))
+}
+
+/// Says why a chain was not replayed to its end.
+pub(crate) fn unplayed(error: PlaybackError, path: &Path) -> anyhow::Error {
+    let shown = path.display();
+    match error {
         PlaybackError::Tape(theater_runtime::TapeError::Blob { .. }) => advised(
             anyhow::Error::new(error).context(format!("{shown} cannot be replayed as a whole")),
-            format!("replay up to there: theater-replay run {} --to EVENT", argument(request.path)),
+            format!("replay up to there: theater-replay run {} --to EVENT", argument(path)),
         ),
         error => anyhow!(error).context(format!("{shown} cannot be replayed")),
-    })?;
-    Ok((found, played))
+    }
 }
 
 /// Prints what the component prints, until it prints no more.

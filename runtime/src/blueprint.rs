@@ -224,10 +224,9 @@ fn initial_state(manifest: &Manifest, base_dir: &Path) -> Result<Option<Vec<u8>>
 /// What the store has under a digest or a label.
 fn stored(name: &str, store: Option<&Store>) -> Result<Vec<u8>, BlueprintError> {
     let store = store.ok_or_else(|| BlueprintError::NoStore { name: name.to_owned() })?;
-    let digest = match name.parse() {
-        Ok(digest) => Some(digest),
-        Err(_) => store.label(name)?,
-    };
-    let digest = digest.ok_or_else(|| BlueprintError::NotStored { name: name.to_owned() })?;
+    let digest = store.find(name).map_err(|error| match error {
+        StoreError::NoLabel { .. } => BlueprintError::NotStored { name: name.to_owned() },
+        error => BlueprintError::Store(error),
+    })?;
     Ok(store.get(&digest)?)
 }

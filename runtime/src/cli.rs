@@ -19,6 +19,7 @@ mod server;
 mod start;
 mod state;
 mod stop;
+mod store;
 mod subscribe;
 mod tree;
 mod validate;
@@ -65,6 +66,7 @@ enum Command {
     Subscribe(subscribe::Args),
     Message(message::Args),
     Channel(channel::Args),
+    Store(store::Args),
     Completion(completion::Args),
 }
 
@@ -90,7 +92,8 @@ impl Command {
             | Command::Events(_)
             | Command::Logs(_)
             | Command::Subscribe(_)
-            | Command::Message(_) => true,
+            | Command::Message(_)
+            | Command::Store(_) => true,
         }
     }
 
@@ -114,6 +117,7 @@ impl Command {
             Command::Subscribe(args) => subscribe::run(args, out, err),
             Command::Message(args) => message::run(args, out, err),
             Command::Channel(args) => channel::run(args, out, err),
+            Command::Store(args) => store::run(args, out),
             Command::Completion(args) => completion::run(args, out),
         }
     }
@@ -126,19 +130,20 @@ const MANIFEST: &str = "manifest.toml";
 /// people.
 const EXIT_HELP: &str = "\
 Exit status:
-  0  it is done: the component came to its end, the manifest is valid, the server did what was asked
-  1  the component or actor failed: it trapped, hit a limit, returned an error; it refuses; or the
-     manifest is not valid
+  0  it is done: the component came to its end, the manifest is valid, the store is sound, the server
+     did what was asked
+  1  the component or actor failed: it trapped, hit a limit, returned an error; it refuses; the
+     manifest is not valid; the store is damaged
   2  it could not be done: wrong usage, not a component, unwritable chain, no server, no such actor
   Another status is the component's own; most can only end with 0 or 1.";
 
 /// How the program ends. Scripts rely on these numbers; they do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// What was asked for is done: a component that was run came to its end, a manifest is valid, a
-    /// server did it.
+    /// What was asked for is done: a component that was run came to its end, a manifest is valid, a store is
+    /// sound, a server did it.
     Fine,
-    /// The component or the actor failed or refuses, or the manifest is not valid.
+    /// The component or the actor failed or refuses, the manifest is not valid, or the store is damaged.
     Failed,
     /// What was asked for could not be done.
     Trouble,

@@ -52,7 +52,7 @@ impl Home {
         self.0.join("store")
     }
 
-    /// Where the stores of actors are.
+    /// Where the stores of actors are, each in a folder with its id.
     #[must_use]
     pub fn stores(&self) -> PathBuf {
         self.0.join("stores")

@@ -168,6 +168,11 @@ impl Host {
         self.services.get_mut(interface.split('@').next().unwrap_or(interface))
     }
 
+    /// Has every service forget the life of the actor that it remembers.
+    pub(crate) fn forget(&mut self) {
+        self.services.values_mut().for_each(|service| service.forget());
+    }
+
     /// The state of `wasmtime-wasi`, for [`WasiView`].
     pub fn wasi(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }

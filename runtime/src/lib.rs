@@ -70,7 +70,7 @@ pub use killer::Killer;
 pub use playback::{Ending, PlaybackError, PlaybackOptions, Played, play};
 pub use recording::{Recording, RecordingOptions, RunError};
 pub use spec::Spec;
-pub use store::{Store, StoreError};
+pub use store::{BadLabel, Checked, Flaw, Garbage, Label, Names, NamesError, Store, StoreError};
 pub use system::{
     Listed, Log, Randomness, Resumed, ReviveError, SendError, SpawnError, System, SystemOptions,
 };

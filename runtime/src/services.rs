@@ -2,14 +2,22 @@
 
 mod chain;
 mod denied;
+mod environment;
+mod filesystem;
 mod http_client;
 mod http_server;
 pub(crate) mod http_types;
 mod lifecycle;
 mod message_server;
+mod process;
+mod random;
 mod runtime;
+mod store;
 mod supervisor;
+mod timing;
 mod tls;
+#[cfg(test)]
+mod trial;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +33,10 @@ use crate::system::WeakSystem;
 use crate::trap::Failure;
 
 use denied::Denied;
+use filesystem::Folder;
+
+/// How much of a subject a decision tells.
+const SUBJECT_BYTES_MAX: usize = 4096;
 
 /// What every service knows of the actor it serves.
 ///
@@ -72,28 +84,42 @@ pub(crate) fn serve(host: &mut Host, served: &Served, given: &Handlers) {
         let service = service.unwrap_or_else(|| Box::new(Denied(interface)));
         host.serve(&format!("theater:simple/{interface}"), service);
     };
-    let service = |_| -> Box<dyn Service> { Box::new(runtime::Runtime::new(served.clone())) };
-    offer("runtime", given.runtime.map(service));
-    let service =
-        |_| -> Box<dyn Service> { Box::new(message_server::MessageServer(served.clone())) };
-    offer("message-server-host", given.message_server.map(service));
-    let service = |given| -> Box<dyn Service> {
-        Box::new(http_client::HttpClient::new(served.clone(), given))
-    };
-    offer("http-client", given.http_client.clone().map(service));
-    let service = |given| -> Box<dyn Service> {
-        let (service, opening) = http_server::HttpServer::new(served.clone(), given);
-        *lock(&served.shared.opening) = Some(opening);
-        Box::new(service)
-    };
-    offer("http-server", given.http_server.clone().map(service));
+    offer("runtime", given.runtime.map(|_| boxed(runtime::Runtime::new(served.clone()))));
+    let messages = given.message_server.map(|_| message_server::MessageServer(served.clone()));
+    offer("message-server-host", messages.map(boxed));
     // Whose end means what is nothing that permissions are about, as nobody can do anything by it but to fall.
-    offer("lifecycle", Some(Box::new(lifecycle::Lifecycle::new(served.clone()))));
-    let service = |_| -> Box<dyn Service> { Box::new(supervisor::Supervisor(served.clone())) };
-    offer("supervisor", given.supervisor.as_ref().map(service));
-    for interface in ["environment", "filesystem", "process", "random", "store", "timing"] {
-        offer(interface, None);
-    }
+    offer("lifecycle", Some(boxed(lifecycle::Lifecycle::new(served.clone()))));
+    let supervisor = given.supervisor.as_ref().map(|_| supervisor::Supervisor(served.clone()));
+    offer("supervisor", supervisor.map(boxed));
+    let client = given.http_client.clone();
+    let client = client.map(|given| http_client::HttpClient::new(served.clone(), given));
+    offer("http-client", client.map(boxed));
+    let server = given.http_server.clone().map(|given| {
+        let (server, opening) = http_server::HttpServer::new(served.clone(), given);
+        *lock(&served.shared.opening) = Some(opening);
+        server
+    });
+    offer("http-server", server.map(boxed));
+    let timing = given.timing.as_ref().map(|given| timing::Timing::new(served, given));
+    offer("timing", timing.map(boxed));
+    let random = given.random.as_ref().map(|given| random::Random::new(served, given));
+    offer("random", random.map(boxed));
+    let environment = given.environment.as_ref();
+    let variables = std::env::vars_os();
+    let environment = environment.map(|given| environment::Environment::new(given, variables));
+    offer("environment", environment.map(boxed));
+    let folder = given.filesystem.as_ref();
+    let folder = folder.map(|given| Arc::new(Folder::open(given, &served.base_dir)));
+    offer("filesystem", folder.clone().map(filesystem::Filesystem).map(boxed));
+    let process = given.process.as_ref();
+    let process = process.map(|given| process::Processes::new(served, given, folder));
+    offer("process", process.map(boxed));
+    let store = given.store.clone().map(|may| store::Stores::new(served.clone(), may));
+    offer("store", store.map(boxed));
+}
+
+fn boxed(service: impl Service + 'static) -> Box<dyn Service> {
+    Box::new(service)
 }
 
 /// The actor that a component names.
@@ -117,9 +143,10 @@ fn given(outcome: Result<Value, String>) -> Value {
     })
 }
 
-/// What the chain says of a decision.
+/// What the chain says of a decision. A long subject is cut: the call before it has the whole.
 fn decision(reason: Reason, capability: &str, subject: &str, detail: &str) -> Permission {
-    reason.permission(capability, subject, detail)
+    let end = subject.floor_char_boundary(SUBJECT_BYTES_MAX);
+    reason.permission(capability, &subject[..end], detail)
 }
 
 /// The component calls what this version does not have, or by other types.

@@ -1,17 +1,31 @@
-//! The store: components and other bytes, each under its own BLAKE3 digest.
+//! The store: components and other bytes, each under its own BLAKE3 digest, and labels that name them.
 //!
-//! The bytes with the digest `abcdef..` are the file `ab/cdef..`. A label is a file in `labels`
-//! that holds a digest as text. So people can look around with the tools they have:
-//! `b3sum ab/cdef..` must print the name it was asked for.
+//! The bytes with the digest `abcdef..` are the file `ab/cdef..`. So people can look around with the
+//! tools they have: `b3sum ab/cdef..` must print the name it was asked for. How labels are kept stands in
+//! `store/labels.rs`.
+//!
+//! Files appear whole or not at all, so that whoever reads never waits and never sees half of a change.
+//! Changes happen one after another, also those of several processes. A content is as old as the last
+//! time it was kept or labelled; that is what keeps the garbage collector off it until something names it.
+
+mod check;
+mod files;
+mod garbage;
+mod labels;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use theater_record::Hash;
 
-/// How long a label may be.
-const LABEL_BYTES_MAX: usize = 128;
+use files::{Turn, Unfinished, failed, names_in};
+
+pub use check::{Checked, Flaw};
+pub use garbage::{Garbage, Names, NamesError};
+pub use labels::{BadLabel, Label};
 
 /// A folder of content under its digests.
 #[derive(Debug, Clone)]
@@ -38,20 +52,34 @@ pub enum StoreError {
         /// The digest of what it holds.
         found: Hash,
     },
-    /// A label that could not be a file's name everywhere.
-    #[error(
-        "{label:?} cannot be a label: up to {LABEL_BYTES_MAX} letters, digits, dots, dashes and \
-         underscores, not starting with a dot or a dash"
-    )]
-    BadLabel {
-        /// The label.
-        label: String,
+    /// Text that is no label.
+    #[error(transparent)]
+    BadLabel(#[from] BadLabel),
+    /// There is no such label.
+    #[error("the store {} has no label {label}", .folder.display())]
+    NoLabel {
+        /// What was asked for.
+        label: Label,
+        /// The store's folder.
+        folder: PathBuf,
     },
-    /// A label's file that does not hold a digest.
-    #[error("the label {} does not hold a digest", .path.display())]
+    /// A label names so many contents that there is no room for another.
+    #[error("the label {label} names {} contents already", labels::CONTENTS_MAX)]
+    FullLabel {
+        /// The label.
+        label: Label,
+    },
+    /// A label's file that holds something else.
+    #[error("{} is damaged: it does not hold a label with its digests", .path.display())]
     DamagedLabel {
         /// The file.
         path: PathBuf,
+    },
+    /// Somebody else has been changing the store all the time.
+    #[error("the store {} is being changed by somebody else", .folder.display())]
+    Busy {
+        /// The store's folder.
+        folder: PathBuf,
     },
     /// The file system failed.
     #[error("cannot {action} {}: {source}", .path.display())]
@@ -73,17 +101,30 @@ impl Store {
         Ok(Store { folder })
     }
 
+    /// The store in this folder, if there is one.
+    #[must_use]
+    pub fn existing(folder: impl Into<PathBuf>) -> Option<Store> {
+        let folder = folder.into();
+        folder.is_dir().then_some(Store { folder })
+    }
+
+    /// The store's folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Keeps some bytes and says under which digest. They are on the disk when this returns.
     ///
-    /// Keeping what is there already does nothing, unless what is there was damaged.
+    /// Keeping what is there already makes it young again, and mends it if it was damaged.
     pub fn put(&self, bytes: &[u8]) -> Result<Hash, StoreError> {
         let hash = digest(bytes);
-        match self.get(&hash) {
-            Ok(_) => return Ok(hash),
-            Err(StoreError::Missing { .. } | StoreError::Damaged { .. }) => {}
-            Err(error) => return Err(error),
+        let path = self.path(&hash);
+        if self.is_sound(&hash)? && self.turn()?.renew(&path)? {
+            return Ok(hash);
         }
-        write_whole(&self.path(&hash), bytes)?;
+        let unfinished = Unfinished::write(&path, bytes)?;
+        self.turn()?.put_in_place(unfinished)?;
         Ok(hash)
     }
 
@@ -93,7 +134,7 @@ impl Store {
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(StoreError::Missing { hash: *hash, folder: self.folder.clone() });
+                return Err(self.missing(hash));
             }
             Err(error) => return Err(failed("read", &path)(error)),
         };
@@ -107,6 +148,16 @@ impl Store {
     #[must_use]
     pub fn contains(&self, hash: &Hash) -> bool {
         self.path(hash).is_file()
+    }
+
+    /// How many bytes a content has, which is not checked.
+    pub fn len_of(&self, hash: &Hash) -> Result<u64, StoreError> {
+        let path = self.path(hash);
+        match fs::metadata(&path) {
+            Ok(metadata) => Ok(metadata.len()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(self.missing(hash)),
+            Err(error) => Err(failed("read", &path)(error)),
+        }
     }
 
     /// The digests of everything in the store, in order.
@@ -123,42 +174,29 @@ impl Store {
         Ok(hashes)
     }
 
-    /// Points a label at some content, in place of whatever it pointed at before.
-    pub fn set_label(&self, label: &str, hash: &Hash) -> Result<(), StoreError> {
-        let path = self.label_path(label)?;
-        if !self.contains(hash) {
-            return Err(StoreError::Missing { hash: *hash, folder: self.folder.clone() });
-        }
-        write_whole(&path, format!("{hash}\n").as_bytes())
-    }
-
-    /// What a label points at, if there is such a label.
-    pub fn label(&self, label: &str) -> Result<Option<Hash>, StoreError> {
-        let path = self.label_path(label)?;
-        match fs::read_to_string(&path) {
-            Ok(text) => match text.trim_end().parse() {
-                Ok(hash) => Ok(Some(hash)),
-                Err(_) => Err(StoreError::DamagedLabel { path }),
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Err(StoreError::DamagedLabel { path })
-            }
-            Err(error) => Err(failed("read", &path)(error)),
-        }
-    }
-
-    /// Every label with what it points at, in order of their names.
-    pub fn labels(&self) -> Result<Vec<(String, Hash)>, StoreError> {
-        let mut labels = Vec::new();
-        for label in
-            names_in(&self.folder.join("labels"))?.into_iter().filter(|name| is_label(name))
-        {
-            if let Some(hash) = self.label(&label)? {
-                labels.push((label, hash));
+    /// How many bytes all contents have together, which is not checked.
+    pub fn bytes(&self) -> Result<u64, StoreError> {
+        let mut sum = 0;
+        for hash in self.list()? {
+            match self.len_of(&hash) {
+                Ok(bytes) => sum += bytes,
+                // It was collected just now.
+                Err(StoreError::Missing { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
-        Ok(labels)
+        Ok(sum)
+    }
+
+    /// The digest that a name stands for: a digest, or a label's newest content. This is what follows
+    /// `store:` in a manifest.
+    pub fn find(&self, name: &str) -> Result<Hash, StoreError> {
+        if let Ok(hash) = name.parse() {
+            return Ok(hash);
+        }
+        let label: Label = name.parse()?;
+        let newest = self.label(&label)?;
+        newest.ok_or_else(|| StoreError::NoLabel { label, folder: self.folder.clone() })
     }
 
     /// Where the content with this digest is, or would be.
@@ -168,64 +206,24 @@ impl Store {
         self.folder.join(&name[..2]).join(&name[2..])
     }
 
-    fn label_path(&self, label: &str) -> Result<PathBuf, StoreError> {
-        if !is_label(label) {
-            return Err(StoreError::BadLabel { label: label.to_owned() });
+    fn is_sound(&self, hash: &Hash) -> Result<bool, StoreError> {
+        match self.get(hash) {
+            Ok(_) => Ok(true),
+            Err(StoreError::Missing { .. } | StoreError::Damaged { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
-        Ok(self.folder.join("labels").join(label))
+    }
+
+    fn missing(&self, hash: &Hash) -> StoreError {
+        StoreError::Missing { hash: *hash, folder: self.folder.clone() }
+    }
+
+    /// Waits until nobody else changes the store. Nobody does until the turn is dropped.
+    fn turn(&self) -> Result<Turn, StoreError> {
+        Turn::wait(&self.folder)
     }
 }
 
 fn digest(bytes: &[u8]) -> Hash {
     Hash(*blake3::hash(bytes).as_bytes())
-}
-
-fn is_label(text: &str) -> bool {
-    (1..=LABEL_BYTES_MAX).contains(&text.len())
-        && !text.starts_with(['.', '-'])
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-}
-
-/// Writes a file that appears whole or not at all, and is on the disk when this returns.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let folder = path.parent().expect("everything in a store stands in a folder of it");
-    fs::create_dir_all(folder).map_err(failed("create", folder))?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".unfinished-")
-        .tempfile_in(folder)
-        .map_err(failed("write in", folder))?;
-    let written = file.write_all(bytes).and_then(|()| file.as_file().sync_all());
-    written.map_err(failed("write", path))?;
-    file.persist(path).map_err(|error| failed("write", path)(error.error))?;
-    sync_folder(folder).map_err(failed("sync", folder))
-}
-
-/// Makes a new name in a folder durable.
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    fs::File::open(folder)?.sync_all()
-}
-
-/// Other systems make names durable by themselves, and cannot open a folder as a file.
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-/// The names in a folder, in order. Names that are not Unicode are never the store's.
-fn names_in(folder: &Path) -> Result<Vec<String>, StoreError> {
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let entries = fs::read_dir(folder).map_err(failed("list", folder))?;
-    let names = entries.map(|entry| Ok(entry?.file_name().into_string().ok()));
-    let names: io::Result<Vec<Option<String>>> = names.collect();
-    let mut names: Vec<_> = names.map_err(failed("list", folder))?.into_iter().flatten().collect();
-    names.sort();
-    Ok(names)
-}
-
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
-    let path = path.to_owned();
-    move |source| StoreError::Io { action, path, source }
 }

@@ -235,8 +235,8 @@ fn only_servers_that_prove_who_they_are_are_asked_over_tls() {
 fn a_kill_while_it_waits_for_a_response_returns_at_once() {
     let server = Elsewhere::start(|_| Vec::new());
     let web = Plan::new().start();
+    let command = format!("fetch GET {}", server.url("/"));
     std::thread::scope(|scope| {
-        let command = format!("fetch GET {}", server.url("/"));
         let asks = scope.spawn(|| {
             let message = command.clone().into_bytes();
             web.stage.system.request(web.id, message, Duration::from_secs(20)).is_err()

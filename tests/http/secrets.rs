@@ -3,9 +3,9 @@
 use std::fs;
 
 use super::Plan;
-use super::browser::{ask, get};
 use super::elsewhere::{Elsewhere, response};
 use crate::stage::actors::SOON;
+use crate::stage::browser::{ask, get};
 use crate::stage::programs::run_at_home;
 
 /// What is sent and received, each in its own way.

@@ -5,8 +5,8 @@ use std::net::TcpStream;
 
 use theater_runtime::{End, Status};
 
-use super::browser::{ask, connect, get, get_tls, raw};
-use super::{Plan, decisions, free_port, soon};
+use super::{Plan, Web, decisions, free_port, soon};
+use crate::stage::browser::{ask, connect, get, get_tls, raw};
 
 #[test]
 fn a_manifest_with_a_port_is_enough_for_a_server() {
@@ -155,7 +155,8 @@ fn one_connection_serves_many_requests() {
     let port = web.serve(&["count"], "route 1 GET / 1");
     let one = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
     let last = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-    let all = super::browser::exchange(connect(port), format!("{one}{one}{last}").as_bytes());
+    let all =
+        crate::stage::browser::exchange(connect(port), format!("{one}{one}{last}").as_bytes());
     let all = String::from_utf8(all).unwrap();
     assert_eq!(all.matches("HTTP/1.1 200 OK").count(), 3);
     assert!(all.ends_with("\r\n\r\n3"), "{all}");
@@ -242,6 +243,29 @@ fn a_restarted_actor_serves_again_on_its_port() {
         web.stage.wait_for_life(web.id, life);
     }
     assert_eq!(get(port, "/").status, 200);
+    web.ends_and_replays();
+}
+
+#[test]
+fn an_actor_that_is_brought_back_serves_what_it_served() {
+    let port = free_port();
+    let state = "register count\nregister guard\nroute 0 GET /count 1\nmiddleware 0 /count 2\n";
+    let web = Plan { server: &format!("port = {port}"), state, ..Plan::new() }.start();
+    let count = |port: u16| ask(port, "GET", "/count", &["x-key: 1"], "");
+    assert_eq!(count(port).body, "1");
+    web.stage.system.restart(web.id).unwrap();
+    web.stage.wait_for_life(web.id, 2);
+    assert_eq!(count(port).body, "1");
+    let own = web.ask("create 127.0.0.1 0\nroute 1 GET /own 1\nstart 1");
+    let own: u16 = own.lines().last().unwrap().parse().unwrap();
+    assert_eq!(get(own, "/own").body, "2");
+    let web = Web { stage: web.stage.suspended_and_resumed(), ..web };
+    assert_eq!(count(port).body, "3");
+    assert_eq!(get(port, "/count").status, 403, "it is guarded as before");
+    assert_eq!(get(port, "/any").status, 404, "and has no more routes than before");
+    assert_eq!(get(own, "/own").body, "4", "on the port that others know");
+    assert_eq!(web.ask("register echo\nroute 0 GET /echo 3"), "3\n3");
+    assert!(get(port, "/echo").body.starts_with("GET /echo"));
     web.ends_and_replays();
 }
 

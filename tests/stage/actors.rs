@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use theater_record::{Event, LifecycleState, Stored, record_hash};
 use theater_runtime::{
-    ActorId, Backend, End, Listed, Source, SpawnError, Spec, Status, Store, System, SystemOptions,
+    ActorId, Backend, End, Listed, Randomness, Source, SpawnError, Spec, Status, Store, System,
+    SystemOptions,
 };
 use theater_verify::VerifiedChain;
+use theater_verify::set::{Member, hold};
 
 use super::{component, replay, verified};
 
@@ -53,10 +55,26 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Stage {
-        Stage::below(tempfile::tempdir().unwrap())
+        Stage::below(tempfile::tempdir().unwrap(), Stage::random())
     }
 
-    fn below(folder: tempfile::TempDir) -> Stage {
+    /// A system whose randomness comes from [`Stage::seeds`].
+    pub(crate) fn seeded() -> Stage {
+        let seeds = Mutex::new(Stage::seeds());
+        let random = Box::new(move || seeds.lock().unwrap().next().unwrap());
+        Stage::below(tempfile::tempdir().unwrap(), random)
+    }
+
+    /// Some randomness that is the same every time.
+    pub(crate) fn seeds() -> impl Iterator<Item = [u8; 32]> {
+        (0..1000_u64).map(|number| *blake3::hash(&number.to_le_bytes()).as_bytes())
+    }
+
+    fn random() -> Randomness {
+        Box::new(|| theater_runtime::machine::random().unwrap())
+    }
+
+    fn below(folder: tempfile::TempDir, random: Randomness) -> Stage {
         let logged = Arc::new(Mutex::new(Vec::new()));
         let log = logged.clone();
         let system = System::new(SystemOptions {
@@ -65,10 +83,15 @@ impl Stage {
             store: Some(Store::open(folder.path().join("store")).unwrap()),
             cache: Some(super::cache()),
             clock: theater_runtime::machine::clock(),
-            random: Box::new(|| theater_runtime::machine::random().unwrap()),
+            random,
             log: Box::new(move |_, text| log.lock().unwrap().push(text.to_owned())),
         });
         Stage { system: system.unwrap(), logged, folder }
+    }
+
+    /// The folder with all chains.
+    pub(crate) fn chains(&self) -> PathBuf {
+        self.folder.path().join("chains")
     }
 
     /// Lets everything rest, as a server does that is stopped, and brings it back in a new system.
@@ -76,7 +99,7 @@ impl Stage {
         assert_eq!(self.system.suspend(SOON), 0, "nobody is busy");
         let Stage { system, folder, .. } = self;
         drop(system);
-        let stage = Stage::below(folder);
+        let stage = Stage::below(folder, Stage::random());
         for resumed in stage.system.resume_all().unwrap() {
             assert_eq!(resumed.outcome, Ok(Vec::new()), "{}", resumed.name);
         }
@@ -97,6 +120,11 @@ impl Stage {
     pub(crate) fn spawn_below(&self, parent: ActorId) -> ActorId {
         let bytes = std::fs::read(component("messenger")).unwrap();
         self.system.spawn(Spec::new("messenger", bytes), Some(parent)).unwrap()
+    }
+
+    /// A file in the folder of this stage.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Writes a manifest of a keeper with what else is to be in it, and returns its file.
@@ -156,18 +184,23 @@ impl Stage {
         self.wait_for(id, |it| it.lives == life && it.status == Status::Running);
     }
 
-    /// Ends everything, and holds every chain against its component, with no actor around.
+    /// Ends everything, and holds every chain against its component, with no actor around, and all of them
+    /// against each other.
     #[track_caller]
     pub(crate) fn all_end_and_replay(&self) {
         let all = self.system.list();
         self.system.shutdown(SOON);
+        let mut members = Vec::new();
         for listed in all {
             for path in self.system.chain_paths(listed.id).unwrap() {
                 let chain = verified(&std::fs::read(&path).unwrap());
                 let of = if chain.header().name == "messenger" { "messenger" } else { "keeper" };
                 replay(&chain, &component(of), Backend::Cranelift);
+                members.push(Member::of(&chain, true).unwrap());
             }
         }
+        let held = hold(&members);
+        assert!(held.is_sound(), "{:#?}", held.discrepancies);
     }
 
     #[track_caller]

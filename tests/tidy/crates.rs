@@ -12,6 +12,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("theater-runtime", &["theater-record", "theater-verify"]),
     ("theater-replay", &["theater-runtime", "theater-verify", "theater-diff", "theater-record"]),
     ("theater-record-fuzz", &["theater-record", "theater-verify"]),
+    ("theater-yardstick", &[]),
     (
         "theater-tests",
         &["theater-record", "theater-verify", "theater-diff", "theater-runtime", "theater-replay"],
@@ -25,7 +26,7 @@ pub(super) const GUESTS: &str = "corpus/guests/";
 /// them.
 const OUTSIDE: &[(&str, &[&str])] = &[
     ("wasmtime", &["theater-runtime"]),
-    ("tokio", &["theater-runtime", "theater-replay", "theater-tests"]),
+    ("tokio", &["theater-runtime", "theater-yardstick", "theater-replay", "theater-tests"]),
     ("clap", &["theater-runtime", "theater-replay", "theater-tests"]),
     ("anyhow", &["theater-runtime", "theater-replay", "theater-tests"]),
 ];

@@ -16,6 +16,7 @@ mod proof;
 mod quick;
 mod report;
 mod scan;
+pub mod set;
 mod source;
 mod survey;
 mod verified;

@@ -2,7 +2,7 @@
 //! the same.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::ValueEnum;
@@ -24,6 +24,7 @@ use crate::ui::Ui;
 use crate::{findings, json, synthetic};
 
 mod judge;
+mod set;
 
 pub(crate) use judge::trouble;
 use judge::{goodness, judge};
@@ -42,6 +43,7 @@ Examples:
   theater-replay run crashed.chain.cbor --prefix
   theater-replay run agent.chain.cbor --to 120 --quiet
   theater-replay run agent.chain.cbor --json | jq .divergence
+  theater-replay run --set chains/            every actor of a system
   git bisect run sh -c \\
       'make a.wasm || exit 125; theater-replay run a.cbor --component a.wasm --good-if same'
 
@@ -57,18 +59,30 @@ A condition is made of these, joined by and, or, not and parentheses:
   event >= 54        it does, and not before event 54; = != < <= > >= ~ compare
   kind = extra-call  it does, in this way; function and path are compared in the same manner
 
-The JSON is described by replay/schemas/run-1.json.";
+With --set, all chains of a folder are replayed, each alone, and shown below the one of the actor's parent; then
+what they say of messages is held against each other, as verify --set does. Each takes the --component whose
+digest it names. Where all were recorded from one component, another build can be named for all.
+
+The JSON is described by replay/schemas/run-1.json, that of sets by run-set-1.json.";
 
 /// Replays a chain and says whether the component did exactly what was recorded.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The chain.
-    chain: PathBuf,
+    #[arg(required_unless_present = "set")]
+    chain: Option<PathBuf>,
+    /// Replay all chains of this folder.
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        conflicts_with_all = ["chain", "recorded", "to", "out", "good_if", "fuel_index"]
+    )]
+    set: Option<PathBuf>,
     /// The component's file, or its digest in the store. Another build than the recorded one is
-    /// compared by what it does.
+    /// compared by what it does. Several may be named for a set.
     #[arg(long, value_name = "FILE")]
-    component: Option<PathBuf>,
+    component: Vec<PathBuf>,
     /// The recorded build's file, to show its source line beside that of another build.
     #[arg(help_heading = "Source lines", long, value_name = "FILE", requires = "component")]
     recorded: Option<PathBuf>,
@@ -100,6 +114,12 @@ pub(crate) struct Args {
     json: bool,
 }
 
+impl Args {
+    fn chain(&self) -> &Path {
+        self.chain.as_deref().expect("there is a chain if there is no set")
+    }
+}
+
 /// What executes a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BackendChoice {
@@ -119,6 +139,9 @@ impl From<BackendChoice> for Backend {
 }
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
+    if let Some(folder) = &args.set {
+        return set::run(folder, args, ui);
+    }
     if let Some(condition) = &args.good_if {
         return judge(args, condition, ui);
     }
@@ -140,10 +163,10 @@ fn ready(args: &Args, ui: &mut Ui) -> anyhow::Result<Result<(Box<VerifiedChain>,
             "name the event before which to stop",
         ));
     }
-    match replay::check(&args.chain, args.prefix, ui)? {
+    match replay::check(args.chain(), args.prefix, ui)? {
         Ready::Good(chain, verdict) => Ok(Ok((chain, verdict))),
         Ready::NotGood(report) => {
-            replay::refuse(&report, &args.chain, args.json.then_some(SCHEMA), ui).map(Err)
+            replay::refuse(&report, args.chain(), args.json.then_some(SCHEMA), ui).map(Err)
         }
     }
 }
@@ -158,8 +181,8 @@ fn replayed(
 ) -> anyhow::Result<Option<Divergence>> {
     let out = args.out.as_deref().map(|out| synthetic::recorder(chain, out)).transpose()?;
     let request = Request {
-        path: &args.chain,
-        component: args.component.as_deref(),
+        path: args.chain(),
+        component: set::one_component(args)?,
         backend: args.backend.into(),
         shows_output: !args.quiet && !args.json,
     };
@@ -234,7 +257,7 @@ fn report(
             locate::divergence(
                 &mut divergence,
                 chain,
-                &args.chain,
+                args.chain(),
                 component,
                 recorded,
                 &args.source,
@@ -245,7 +268,7 @@ fn report(
     let recorded_head = chain.head().hash;
     let outcome = RunJson {
         schema: SCHEMA,
-        chain: args.chain.display().to_string(),
+        chain: args.chain().display().to_string(),
         verdict: findings::verdict(verdict),
         component: ComponentJson {
             recorded: chain.header().component.map(|digest| digest.to_string()),
@@ -328,7 +351,7 @@ fn tell(
     write!(ui.out, "{}", story::indented(&notes))?;
     if let Some(divergence) = divergence {
         write!(ui.out, "{}", story::tell(divergence, &args.source, paint))?;
-        let (path, at) = (argument(&args.chain), divergence.seq);
+        let (path, at) = (argument(args.chain()), divergence.seq);
         let (from, to) = (at.saturating_sub(4), at.saturating_add(4));
         writeln!(ui.out, "  next: theater-replay show {path} --from {from} --to {to}")?;
     }

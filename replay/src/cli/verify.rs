@@ -19,6 +19,8 @@ use crate::ui::{Paint, Ui};
 use crate::{findings, json, policy};
 use theater_runtime::escape::plain;
 
+pub(crate) mod set;
+
 /// More faults than this are counted, not shown. The JSON has them all.
 const FAULTS_SHOWN: usize = 40;
 
@@ -39,19 +41,25 @@ Examples:
   theater-replay verify out.chain.cbor --expect-head 8c...@9999
   theater-replay verify out.chain.cbor --json | jq '.chains[].faults'
   theater-replay verify --proof out.chain.cbor.9.proof --expect-head 8c...@9999
+  theater-replay verify --set chains/
 
 A chain alone cannot show that its end was cut off before the close record, or that somebody wrote
 it anew as a whole. A key or a noted hash can: give one with --key, --expect-head or --policy.
 
+With --set, the chains of a system of actors are held against each other as well: what one has received
+another has sent, by the very event that is named, with the same bytes, once and in order, and both tell of
+the same answer. Whoever changes one chain and hashes it anew has to change all it ever talked with.
+
 With several chains the worst exit status wins: 2, then 1, 4, 3, 0.
-The JSON is described by replay/schemas/verify-1.json, that of proofs by proof-1.json.";
+The JSON is described by replay/schemas/verify-1.json, that of proofs by proof-1.json, that of sets by
+verify-set-1.json.";
 
 /// Checks chains: links, form, segments, signatures, and what you ask of them.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The chains.
-    #[arg(required_unless_present = "proof", value_name = "CHAIN")]
+    #[arg(required_unless_present_any = ["proof", "set"], value_name = "CHAIN")]
     chains: Vec<PathBuf>,
 
     /// Check the proof of one event instead, without the chain.
@@ -61,6 +69,14 @@ pub(crate) struct Args {
         conflicts_with_all = ["chains", "quick", "threads", "policy", "key", "min_events"]
     )]
     proof: Option<PathBuf>,
+
+    /// Check all chains of a folder, and hold what they say of messages against each other.
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        conflicts_with_all = ["chains", "proof", "quick", "expect_head", "min_events"]
+    )]
+    set: Option<PathBuf>,
 
     /// Check the digests of whole segments only, several times as fast.
     #[arg(long)]
@@ -94,6 +110,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> anyhow::Result<Exit> {
     if let Some(proof) = &args.proof {
         return verify_proof::run(proof, &args.expect_head, args.json, ui);
+    }
+    if let Some(folder) = &args.set {
+        return set::run(folder, args, ui);
     }
     let policy = demands(args)?;
     let mut worst = Exit::Fine;
@@ -285,26 +304,18 @@ impl Finding {
 impl Found {
     fn new(report: &Report, policy: &Policy) -> Found {
         let signatures = &report.signatures;
-        let faults = report.faults.iter();
-        let unmet = report.unmet.iter();
         Found {
             verdict: report.verdict(),
             depth: findings::depth(report.depth),
             checked: findings::checked(report, policy),
             not_checked: findings::not_checked(report, policy),
-            faults: faults.map(|f| Located { fault: f.clone(), text: f.to_string() }).collect(),
+            faults: Located::all(report),
             more_faults: report.more_faults,
-            unmet: unmet
-                .map(|unmet| Demand { unmet: unmet.clone(), text: findings::unmet(unmet) })
-                .collect(),
+            unmet: Demand::all(report),
             events: report.records,
             bytes: report.bytes,
             closed: report.closed,
-            head: report.head.map(|head| HeadJson {
-                seq: head.seq,
-                hash: head.hash.to_string(),
-                end: head.end,
-            }),
+            head: HeadJson::of(report),
             checkpoints: report.checkpoints,
             recoveries: report.recoveries,
             blobs: report.blobs,
@@ -315,5 +326,26 @@ impl Found {
                 covered: signatures.covered,
             },
         }
+    }
+}
+
+impl Located {
+    fn all(report: &Report) -> Vec<Located> {
+        let located = |fault: &Fault| Located { fault: fault.clone(), text: fault.to_string() };
+        report.faults.iter().map(located).collect()
+    }
+}
+
+impl Demand {
+    fn all(report: &Report) -> Vec<Demand> {
+        let demand = |unmet: &Unmet| Demand { unmet: unmet.clone(), text: findings::unmet(unmet) };
+        report.unmet.iter().map(demand).collect()
+    }
+}
+
+impl HeadJson {
+    fn of(report: &Report) -> Option<HeadJson> {
+        let head = report.head?;
+        Some(HeadJson { seq: head.seq, hash: head.hash.to_string(), end: head.end })
     }
 }

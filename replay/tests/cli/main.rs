@@ -7,6 +7,9 @@
 mod bisect;
 mod bisect_commits;
 mod chains;
+// The actors that talk in tests of sets are those that the verifier is tested with.
+#[path = "../../../verify/tests/verify/conversation.rs"]
+mod conversation;
 mod damage;
 mod diff;
 mod doctor;
@@ -27,6 +30,7 @@ mod repository;
 mod run;
 mod scene;
 mod schema;
+mod set;
 mod shop;
 mod show;
 mod source;

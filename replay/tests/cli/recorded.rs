@@ -117,6 +117,11 @@ pub(crate) fn component(name: &str) -> Vec<u8> {
 
 /// A chain of a component that was called like this; without calls, it is run as a program.
 pub(crate) fn record(name: &str, calls: &[&str], embed: bool) -> Vec<u8> {
+    record_seeded(name, calls, embed, 7)
+}
+
+/// The same as a chain of its own: other seeds give other ids.
+pub(crate) fn record_seeded(name: &str, calls: &[&str], embed: bool, seed: u8) -> Vec<u8> {
     let limits = Limits::default();
     let engine = Engine::new(Backend::Cranelift, &limits, None).unwrap();
     let component = Component::new(&engine, component(name)).unwrap();
@@ -137,7 +142,7 @@ pub(crate) fn record(name: &str, calls: &[&str], embed: bool) -> Vec<u8> {
         world: Some(component.world().wit.clone()),
         ..About::default()
     };
-    let (recorder, log) = recorder(about);
+    let (recorder, log) = recorder(about, seed);
     let options =
         RecordingOptions { limits, durable: false, clock: Arc::new(|| NOW), redact: Vec::new() };
     engine.on_stack(|| {
@@ -158,12 +163,12 @@ pub(crate) fn record(name: &str, calls: &[&str], embed: bool) -> Vec<u8> {
     log.lock().unwrap().clone()
 }
 
-fn recorder(about: About) -> (Recorder, Arc<Mutex<Vec<u8>>>) {
+fn recorder(about: About, seed: u8) -> (Recorder, Arc<Mutex<Vec<u8>>>) {
     let log = Arc::new(Mutex::new(Vec::new()));
     let mut options = Options::default();
     options.policy.interval_ns = None;
     let clock = Arc::new(|| NOW);
-    let recorder = Recorder::create(log.clone(), about, options, Seed::new([7; 32]), clock);
+    let recorder = Recorder::create(log.clone(), about, options, Seed::new([seed; 32]), clock);
     (recorder.unwrap(), log)
 }
 
@@ -207,7 +212,7 @@ pub(crate) fn retold(
         ..About::default()
     };
     settings(&mut about.settings);
-    let (mut recorder, log) = recorder(about);
+    let (mut recorder, log) = recorder(about, 7);
     for event in &others {
         recorder.append(event).unwrap();
     }

@@ -123,9 +123,14 @@ pub(crate) fn sample() -> Vec<u8> {
 pub(crate) fn signed() -> (Vec<u8>, String) {
     let (mut recorder, log) = recorder(true);
     fill(&mut recorder);
-    let key = recorder.header().first_key.unwrap().to_string();
     recorder.close(CloseReason::Completed, "").unwrap();
-    (log.lock().unwrap().clone(), key)
+    let bytes = log.lock().unwrap().clone();
+    let first = Reader::new(&bytes[..]).unwrap().read().map(|stored| match stored {
+        Some(Stored::Record(record)) => record.event(),
+        other => panic!("{other:?} is no header"),
+    });
+    let Event::Header(header) = first.unwrap().unwrap() else { panic!("no header comes first") };
+    (bytes, header.first_key.unwrap().to_string())
 }
 
 /// The same chain as after a crash: no close record.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::bisect;
 use crate::recorded::Stage;
 use crate::scene::{Scene, frame_of, open, sample, signed};
+use crate::set;
 
 const BISECT: &str = include_str!("../../schemas/bisect-1.json");
 const DIFF: &str = include_str!("../../schemas/diff-1.json");
@@ -18,9 +19,11 @@ const MINIMISE: &str = include_str!("../../schemas/minimise-1.json");
 const PROOF: &str = include_str!("../../schemas/proof-1.json");
 const RECOVER: &str = include_str!("../../schemas/recover-1.json");
 const RUN: &str = include_str!("../../schemas/run-1.json");
+const RUN_SET: &str = include_str!("../../schemas/run-set-1.json");
 const SHOW: &str = include_str!("../../schemas/show-1.json");
 const STAT: &str = include_str!("../../schemas/stat-1.json");
 const VERIFY: &str = include_str!("../../schemas/verify-1.json");
+const VERIFY_SET: &str = include_str!("../../schemas/verify-set-1.json");
 
 /// A scene with one chain of each condition.
 fn scene() -> Scene {
@@ -95,6 +98,26 @@ fn verify_conforms() {
     let chains = "sample.chain open.chain signed.chain bad.chain missing.chain";
     conforms(&format!("verify {chains} --json"), VERIFY);
     conforms(&format!("verify {chains} --json --quick --min-events 99"), VERIFY);
+}
+
+#[test]
+fn sets_conform() {
+    let schema: Value = serde_json::from_str(VERIFY_SET).unwrap();
+    for chains in [set::pair(), set::lied(), set::pair()[..1].to_vec()] {
+        let scene = set::scene(&chains);
+        scene.write("chains/no.chain.cbor", b"not a chain");
+        scene.write("chains/bad.chain.cbor", &chains[0].bytes[..700]);
+        let folder = scene.path("chains").display().to_string();
+        let out = scene.run_words(&["verify", "--set", &folder, "--json"]).out;
+        let document: Value = serde_json::from_str(&out).expect(&out);
+        check(&document, &schema, &schema, "").unwrap();
+    }
+    let (stage, base) = (set::stage(), "--component mutant-base.wasm");
+    let other = "--component mutant-changed-argument.wasm";
+    for options in [base, other, "", &format!("{base} --prefix")] {
+        stage_conforms(&stage, &format!("run --set chains --json {options}"), RUN_SET);
+        stage.write("chains/no.cbor", b"not a chain");
+    }
 }
 
 #[test]

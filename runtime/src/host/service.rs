@@ -16,6 +16,9 @@ pub trait Service: Send {
     /// Hears of a call that was answered in an earlier process, when an actor is brought back from its
     /// chain: what the actor believes to have has to be there again.
     fn remember(&mut self, _function: &str, _args: &[Value], _results: &[Value]) {}
+
+    /// What was remembered so far belongs to a life of the actor that has ended: what it had made is gone.
+    fn forget(&mut self) {}
 }
 
 /// A call of a function that a service answers.

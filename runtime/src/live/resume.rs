@@ -21,6 +21,7 @@ impl Plays for Live {
 
     fn renew(store: &mut Store<Actor<Live>>, component: &Component) -> Result<()> {
         let lifter = component.lifter().map_err(wasmtime::Error::new)?;
+        store.data_mut().backend.host.forget();
         Live::connect(store.data_mut(), component, lifter)
     }
 }

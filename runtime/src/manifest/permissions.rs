@@ -35,7 +35,7 @@ pub struct Permissions {
     pub random: Rule<Random>,
     /// To read environment variables.
     pub environment: Rule<Environment>,
-    /// To use files, and to run commands on them.
+    /// To use files.
     pub filesystem: Rule<Filesystem>,
     /// To run processes of the operating system.
     pub process: Rule<Process>,

@@ -266,12 +266,8 @@ pub struct Filesystem {
     pub read: Option<bool>,
     /// Whether it may write.
     pub write: Option<bool>,
-    /// Whether it may run commands.
-    pub execute: Option<bool>,
     /// The folders and files.
     pub allowed_paths: Option<Vec<Below>>,
-    /// The commands.
-    pub allowed_commands: Option<Vec<Name>>,
 }
 
 impl Restriction for Filesystem {
@@ -281,17 +277,10 @@ impl Restriction for Filesystem {
         Ok(Filesystem {
             read: key::<Filesystem, _>("read", &self.read, &child.read).may()?,
             write: key::<Filesystem, _>("write", &self.write, &child.write).may()?,
-            execute: key::<Filesystem, _>("execute", &self.execute, &child.execute).may()?,
             allowed_paths: key::<Filesystem, _>(
                 "allowed_paths",
                 &self.allowed_paths,
                 &child.allowed_paths,
-            )
-            .subset()?,
-            allowed_commands: key::<Filesystem, _>(
-                "allowed_commands",
-                &self.allowed_commands,
-                &child.allowed_commands,
             )
             .subset()?,
         })
@@ -312,7 +301,7 @@ pub struct Process {
     pub allowed_paths: Option<Vec<Below>>,
     /// How many at a time.
     pub max_processes: Option<u64>,
-    /// How much output is kept.
+    /// How much of one's output may wait to be told.
     pub max_output_bytes: Option<u64>,
     /// How long one may run, in nanoseconds.
     pub timeout_ns: Option<u64>,
@@ -437,21 +426,19 @@ impl Filesystem {
     pub fn allows(&self, path: &Path) -> bool {
         is_allowed(&self.allowed_paths, &Below(path.to_owned()))
     }
-
-    /// Whether a command may be run.
-    #[must_use]
-    pub fn allows_command(&self, command: &str) -> bool {
-        self.execute.unwrap_or(true)
-            && is_allowed(&self.allowed_commands, &Name::Exactly(command.to_owned()))
-    }
 }
 
 impl Process {
-    /// Whether a program may be run in this folder, as it is after all links were followed.
+    /// Whether a program may be run, as the actor names it.
     #[must_use]
-    pub fn allows(&self, program: &str, folder: &Path) -> bool {
+    pub fn allows_program(&self, program: &str) -> bool {
         is_allowed(&self.allowed_programs, &Name::Exactly(program.to_owned()))
-            && is_allowed(&self.allowed_paths, &Below(folder.to_owned()))
+    }
+
+    /// Whether programs may run in this folder, as it is after all links were followed.
+    #[must_use]
+    pub fn allows_folder(&self, folder: &Path) -> bool {
+        is_allowed(&self.allowed_paths, &Below(folder.to_owned()))
     }
 }
 

@@ -94,8 +94,8 @@ type Run = (Vec<Event>, Outcome);
 /// instance without the real host, the error says why.
 fn run(component: &Component, export: usize, by_val: bool) -> std::result::Result<Run, String> {
     let mut sandbox = Sandbox::new(component, &Limits::default(), Script::default()).unwrap();
-    let Sandbox { store, component, linker, .. } = &mut sandbox;
-    let instance = entered(store, |store| linker.instantiate(store, component));
+    let Sandbox { store, linked, .. } = &mut sandbox;
+    let instance = entered(store, |store| linked.instantiate(store));
     let instance = instance.map_err(|error| format!("{error:#}"))?;
     let mut callees = exports(store, &instance).unwrap();
     let world = store.data().world.clone();

@@ -57,6 +57,10 @@ impl Service for HttpServer {
             lock(&self.0).remember(function, args, given.as_deref());
         }
     }
+
+    fn forget(&mut self) {
+        lock(&self.0).forget();
+    }
 }
 
 impl Servers {
@@ -265,6 +269,11 @@ mod tests {
         let next = ("add-route", [U64(0), text("/d"), text("GET"), U64(1)]);
         assert_eq!(call(&mut after, next.0, &next.1), ok(U64(4)), "numbers go on");
         assert_eq!(call(&mut after, "register-handler", &[text("c")]), ok(U64(3)));
+        after.forget();
+        let first = call(&mut after, "register-handler", &[text("a")]);
+        assert_eq!(first, ok(U64(1)), "another life counts anew");
+        let routes = call(&mut after, "get-server-info", &[U64(0)]);
+        assert_eq!(routes, call(&mut self::servers(), "get-server-info", &[U64(0)]));
     }
 
     #[test]

@@ -11,6 +11,8 @@ mod project;
 
 mod served;
 
+mod store;
+
 mod trouble;
 
 mod validate;

@@ -11,7 +11,7 @@ use crate::chains::{hash_of, recorder, records, short_segments};
 fn hostile_chain(payload_frames: usize) -> Vec<u8> {
     let options = Options { inline_bytes_max: usize::MAX, ..short_segments(16) };
     let (mut recorder, log) = recorder(1, options);
-    let tag = recorder.header().chain_id.tag();
+    let tag = recorder.chain_id().tag();
     let bytes = Type::List(Box::new(Type::U8));
     let put = recorder.function_id("test:kv/store", "put", &[("value", bytes)], &[]).unwrap();
     for at in 0..24u64 {

@@ -118,12 +118,12 @@ impl Read for Environment {
 
 impl Read for Filesystem {
     fn read(section: &mut Section<'_>) -> Filesystem {
+        section.ignore("execute", "programs are run by the handler process alone");
+        section.ignore("allowed_commands", "programs are run by the handler process alone");
         Filesystem {
             read: section.flag("read"),
             write: section.flag("write"),
-            execute: section.flag("execute"),
             allowed_paths: section.list("allowed_paths"),
-            allowed_commands: section.list("allowed_commands"),
         }
     }
 }

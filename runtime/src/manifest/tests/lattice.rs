@@ -119,15 +119,11 @@ fn environments() -> impl Strategy<Value = Environment> {
 }
 
 fn filesystems() -> impl Strategy<Value = Filesystem> {
-    (flag(), flag(), flag(), paths(), names()).prop_map(
-        |(read, write, execute, allowed_paths, allowed_commands)| Filesystem {
-            read,
-            write,
-            execute,
-            allowed_paths,
-            allowed_commands,
-        },
-    )
+    (flag(), flag(), paths()).prop_map(|(read, write, allowed_paths)| Filesystem {
+        read,
+        write,
+        allowed_paths,
+    })
 }
 
 fn processes() -> impl Strategy<Value = Process> {
@@ -248,10 +244,11 @@ fn allowed(permissions: &Permissions) -> Vec<bool> {
     }
     for name in ["A", "AB", "ABC", "ABD", "B", "C"] {
         allowed.push(holds(&permissions.environment, &|e| e.allows(name)));
-        allowed.push(holds(&permissions.filesystem, &|f| f.allows_command(name)));
         for folder in ["/", "/a", "/a/b/x", "/a/bc", "/d", "/e"] {
             let folder = PathBuf::from(folder);
-            allowed.push(holds(&permissions.process, &|p| p.allows(name, &folder)));
+            allowed.push(holds(&permissions.process, &|p| {
+                p.allows_program(name) && p.allows_folder(&folder)
+            }));
             allowed.push(holds(&permissions.filesystem, &|f| f.allows(&folder)));
         }
     }

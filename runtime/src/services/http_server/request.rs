@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{ALLOW, CONTENT_TYPE, HOST};
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
 use http_body_util::BodyExt;
@@ -84,8 +84,15 @@ impl Visit {
     pub(super) async fn answer(self, mut request: http::Request<Incoming>) -> Answer {
         let upgrade = Upgrade::wanted_by(&mut request);
         let (head, body) = request.into_parts();
+        let is_chunked = head.headers.contains_key(TRANSFER_ENCODING);
         let answer = self.try_answer(head, body, upgrade).await;
-        answer.unwrap_or_else(Refusal::into_answer)
+        let mut answer = answer.unwrap_or_else(Refusal::into_answer);
+        if is_chunked {
+            // A length beside it may have been passed over, and somebody on the way may have gone by that.
+            // So nothing that follows is taken for another request.
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
     }
 
     async fn try_answer(
@@ -94,7 +101,7 @@ impl Visit {
         body: Incoming,
         upgrade: Option<Upgrade>,
     ) -> Result<Answer, Refusal> {
-        check_host(&head)?;
+        check_head(&head)?;
         if head.method == Method::OPTIONS && head.uri.path() == "*" {
             return Err(StatusCode::NO_CONTENT.into());
         }
@@ -188,10 +195,12 @@ impl Visit {
     }
 }
 
-/// A request says once which server it means; before HTTP/1.1 it need not.
-fn check_host(head: &Parts) -> Result<(), Refusal> {
+/// A request says once which server it means (before HTTP/1.1 it need not), and in one way how long it is.
+fn check_head(head: &Parts) -> Result<(), Refusal> {
     let hosts = head.headers.get_all(HOST).iter().count();
-    if hosts > 1 || hosts == 0 && head.version >= Version::HTTP_11 {
+    let has_two_lengths =
+        head.headers.contains_key(CONTENT_LENGTH) && head.headers.contains_key(TRANSFER_ENCODING);
+    if hosts > 1 || hosts == 0 && head.version >= Version::HTTP_11 || has_two_lengths {
         return Err(StatusCode::BAD_REQUEST.into());
     }
     Ok(())

@@ -156,6 +156,11 @@ impl Servers {
         (decisions, started.map_err(|error| error.to_string()))
     }
 
+    /// Begins again, for another life of the actor.
+    pub(super) fn forget(&mut self) {
+        *self = Servers::new(self.served.clone(), self.handler.clone());
+    }
+
     /// Notes that a server listened on a port before the actor was brought back.
     pub(super) fn was_started(&mut self, number: u64, port: u16) {
         if let Some(server) = self.servers.get_mut(&number) {

@@ -2,6 +2,7 @@
 
 mod actors;
 mod ends;
+mod load;
 mod refused;
 mod streams;
 

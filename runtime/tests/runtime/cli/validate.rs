@@ -172,12 +172,15 @@ fn json_is_as_its_schema_promises() {
 }
 
 /// Checks a document against the part of JSON Schema that the schema uses.
-fn conforms(value: &Value, schema: &Value, root: &Value) {
+pub(super) fn conforms(value: &Value, schema: &Value, root: &Value) {
     if let Some(name) = schema["$ref"].as_str() {
         return conforms(value, &root["$defs"][name.trim_start_matches("#/$defs/")], root);
     }
     if let Some(wanted) = schema.get("const") {
         return assert_eq!(value, wanted);
+    }
+    if let Some(cases) = schema["enum"].as_array() {
+        return assert!(cases.contains(value), "{value} is none of {cases:?}");
     }
     let is_type = |ty: &Value| match ty.as_str().expect("a type is a name") {
         "null" => value.is_null(),

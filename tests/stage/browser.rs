@@ -11,11 +11,11 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// What a server has answered.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
     /// Lines.
-    pub(super) head: String,
-    pub(super) body: String,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Reply {
@@ -27,13 +27,13 @@ impl Reply {
     }
 
     /// The value of a header.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let headers = self.head.lines().filter_map(|line| line.split_once(": "));
         headers.filter(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
     }
 }
 
-pub(super) fn connect(port: u16) -> TcpStream {
+pub(crate) fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -41,7 +41,7 @@ pub(super) fn connect(port: u16) -> TcpStream {
 }
 
 /// Sends bytes and reads all that comes back until the server closes. Who is cut off gets what there was.
-pub(super) fn exchange(mut stream: impl Read + Write, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn exchange(mut stream: impl Read + Write, bytes: &[u8]) -> Vec<u8> {
     let _ = stream.write_all(bytes);
     let (mut received, mut buffer) = (Vec::new(), [0; 64 << 10]);
     loop {
@@ -57,12 +57,12 @@ pub(super) fn exchange(mut stream: impl Read + Write, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// What is answered to such bytes, if anything.
-pub(super) fn raw(port: u16, bytes: &[u8]) -> Option<Reply> {
+pub(crate) fn raw(port: u16, bytes: &[u8]) -> Option<Reply> {
     Reply::of(&exchange(connect(port), bytes))
 }
 
 /// A request in one piece. Headers are lines.
-pub(super) fn request(method: &str, path: &str, headers: &[&str], body: &str) -> Vec<u8> {
+pub(crate) fn request(method: &str, path: &str, headers: &[&str], body: &str) -> Vec<u8> {
     let mut text = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
     for header in headers {
         text.push_str(&format!("{header}\r\n"));
@@ -74,18 +74,18 @@ pub(super) fn request(method: &str, path: &str, headers: &[&str], body: &str) ->
 }
 
 #[track_caller]
-pub(super) fn ask(port: u16, method: &str, path: &str, headers: &[&str], body: &str) -> Reply {
+pub(crate) fn ask(port: u16, method: &str, path: &str, headers: &[&str], body: &str) -> Reply {
     let request = request(method, path, headers, body);
     raw(port, &request).unwrap_or_else(|| panic!("{method} {path} is not answered"))
 }
 
 #[track_caller]
-pub(super) fn get(port: u16, path: &str) -> Reply {
+pub(crate) fn get(port: u16, path: &str) -> Reply {
     ask(port, "GET", path, &[], "")
 }
 
 /// The same over TLS, trusting this certificate.
-pub(super) fn get_tls(port: u16, path: &str, trusted: &str) -> Result<Reply, String> {
+pub(crate) fn get_tls(port: u16, path: &str, trusted: &str) -> Result<Reply, String> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(trusted.as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -1,0 +1,189 @@
+//! Measures what actors cost: to start them, to start them again, to talk to them, to keep them.
+//!
+//! `cargo bench -p theater-runtime --bench actors` measures all rows; words behind `--` choose those
+//! whose names hold one of them. The guest is `corpus/components/messenger.wasm`. Each row is measured
+//! twice: recorded to files, and recorded to nowhere. What is compared is of one run of this program.
+#![allow(clippy::print_stdout, reason = "a bench prints its rows")]
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop right there")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use theater_runtime::{ActorId, Spec, System, SystemOptions, machine};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How many clients there are where there is more than one, each with actors of its own.
+const CLIENTS: usize = 8;
+
+/// A row: its name, how many clients, how often each does it, and what it does.
+type Row = (&'static str, usize, usize, fn(&Stage, &Pair));
+
+const ROWS: [Row; 8] = [
+    ("spawn", 1, 500, |stage, _| {
+        stage.spawn();
+    }),
+    ("restart", 1, 500, |stage, pair| stage.system.restart(pair.one).unwrap()),
+    ("request", 1, 20_000, |stage, pair| stage.ask(pair.one, b"count")),
+    ("request, many clients", CLIENTS, 10_000, |stage, pair| stage.ask(pair.one, b"count")),
+    ("request by an actor", 1, 10_000, |stage, pair| stage.ask(pair.one, &pair.asks)),
+    ("request by an actor, many", CLIENTS, 5_000, |stage, pair| stage.ask(pair.one, &pair.asks)),
+    ("message by an actor", 1, 10_000, |stage, pair| stage.ask(pair.one, &pair.passes)),
+    ("message from outside", 1, 20_000, |stage, pair| {
+        stage.system.send(pair.one, b"hello".to_vec(), PATIENCE).unwrap();
+    }),
+];
+
+/// How many actors that do nothing are kept at once.
+const IDLE: [usize; 2] = [1_000, 10_000];
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(&**word));
+    println!(
+        "{:28} {:>9} {:>9} {:>9}   {:>9} {:>9} {:>9}   {:>6}",
+        "recorded to files | nowhere",
+        "p50 us",
+        "p99 us",
+        "k/s",
+        "p50 us",
+        "p99 us",
+        "k/s",
+        "ratio"
+    );
+    for (name, clients, times, act) in ROWS {
+        if wanted(name) {
+            let [files, nowhere] =
+                [true, false].map(|keep| Stage::new(keep).measure(clients, times, act));
+            let ratio = nowhere.per_second / files.per_second;
+            println!("{name:28} {files}   {nowhere}   {ratio:6.2}");
+        }
+    }
+    if wanted("idle") {
+        println!("\n{:28} {:>9} {:>9} {:>9}", "idle actors", "spawn us", "KiB each", "threads");
+        for count in IDLE {
+            idle(count);
+        }
+    }
+}
+
+/// A system of its own in a folder of its own.
+struct Stage {
+    system: System,
+    spec: Spec,
+    _folder: TempDir,
+}
+
+/// Two actors, and what the first is told to make it talk to the other.
+struct Pair {
+    one: ActorId,
+    asks: Vec<u8>,
+    passes: Vec<u8>,
+}
+
+impl Stage {
+    fn new(keeps_chains: bool) -> Stage {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let folder = tempfile::tempdir_in(target).unwrap();
+        let system = System::new(SystemOptions {
+            chains: folder.path().join("chains"),
+            stores: folder.path().join("stores"),
+            store: None,
+            cache: Some(target.join("cache")),
+            clock: machine::clock(),
+            random: Box::new(|| machine::random().unwrap()),
+            log: Box::new(|_, _| {}),
+        });
+        let corpus = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/components"));
+        let component = std::fs::read(corpus.join("messenger.wasm")).unwrap();
+        let mut spec = Spec::new("messenger", component);
+        spec.chain.keep = keeps_chains;
+        let stage = Stage { system: system.unwrap(), spec, _folder: folder };
+        // The first one has the component compiled and linked.
+        stage.spawn();
+        stage
+    }
+
+    fn spawn(&self) -> ActorId {
+        self.system.spawn(self.spec.clone(), None).unwrap()
+    }
+
+    fn ask(&self, id: ActorId, message: &[u8]) {
+        self.system.request(id, message.to_vec(), PATIENCE).unwrap();
+    }
+
+    fn pair(&self) -> Pair {
+        let (one, other) = (self.spawn(), self.spawn());
+        let text = |verb: &str| format!("{verb} {other} count").into_bytes();
+        Pair { one, asks: text("ask"), passes: text("pass") }
+    }
+
+    /// Has some clients do something over and over, all at once.
+    fn measure(&self, clients: usize, times: usize, act: fn(&Stage, &Pair)) -> Times {
+        let pairs: Vec<_> = (0..clients).map(|_| self.pair()).collect();
+        let together = Barrier::new(clients);
+        let run = |pair: &Pair| {
+            (0..times / 20).for_each(|_| act(self, pair));
+            together.wait();
+            let start = Instant::now();
+            let mut taken = Vec::with_capacity(times);
+            for _ in 0..times {
+                let before = Instant::now();
+                act(self, pair);
+                taken.push(before.elapsed());
+            }
+            (start.elapsed(), taken)
+        };
+        let runs: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = pairs.iter().map(|pair| scope.spawn(|| run(pair))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let per_second = runs.iter().map(|(all, _)| times as f64 / all.as_secs_f64()).sum();
+        let mut taken: Vec<_> = runs.into_iter().flat_map(|(_, taken)| taken).collect();
+        taken.sort_unstable();
+        let at = |share: f64| taken[(taken.len() as f64 * share) as usize];
+        Times { p50: at(0.5), p99: at(0.99), per_second }
+    }
+}
+
+/// How long something takes, and how often it was done in a second.
+struct Times {
+    p50: Duration,
+    p99: Duration,
+    per_second: f64,
+}
+
+impl std::fmt::Display for Times {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let us = |time: Duration| time.as_secs_f64() * 1e6;
+        write!(f, "{:9.1} {:9.1} {:9.2}", us(self.p50), us(self.p99), self.per_second / 1e3)
+    }
+}
+
+/// Keeps actors that do nothing, and tells what each takes.
+fn idle(count: usize) {
+    let stage = Stage::new(true);
+    let (memory, start) = (resident(), Instant::now());
+    for _ in 0..count {
+        stage.spawn();
+    }
+    let each = start.elapsed().as_secs_f64() / count as f64 * 1e6;
+    // Chains become durable, and threads without work go.
+    std::thread::sleep(Duration::from_secs(8));
+    let kib = (resident() - memory) / count as f64;
+    println!("{count:<28} {each:9.1} {kib:9.1} {:9}", threads());
+}
+
+/// How many KiB of memory this process has in use.
+fn resident() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|text| text.split_whitespace().next()?.parse().ok());
+    kib.unwrap_or(f64::NAN)
+}
+
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+}
