@@ -1,7 +1,7 @@
 //! Starting, finding and ending actors.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::actor_id::ActorId;
 use crate::blueprint::{BlueprintError, Source};
 use crate::complaint::sentence;
+use crate::end::Status;
 use crate::manifest::ManifestError;
 use crate::system::{Listed, SendError, SpawnError, System};
 
@@ -26,6 +27,8 @@ use super::views::OneChain;
 
 /// How long an actor gets to finish what it does, if nobody says.
 const GRACE: Duration = Duration::from_secs(5);
+/// How often it is looked whether an actor that was killed is gone.
+const KILL_LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// What to start.
 #[derive(Deserialize)]
@@ -177,7 +180,17 @@ pub(super) async fn stop(
 }
 
 pub(super) async fn kill(State(managed): State<Managed>, Id(id): Id) -> Result<Response, Problem> {
-    change(&managed, id, move |system| system.kill(id).map_err(Problem::from)).await
+    change(&managed, id, move |system| {
+        let before = system.listed(id)?;
+        system.kill(id)?;
+        // Whoever starts it again at once should find it gone.
+        let start = Instant::now();
+        while start.elapsed() < GRACE && is_same_life(&before, &system.listed(id)?) {
+            std::thread::sleep(KILL_LOOK_EVERY);
+        }
+        Ok(())
+    })
+    .await
 }
 
 pub(super) async fn restart(
@@ -225,6 +238,11 @@ impl Start {
             )),
         }
     }
+}
+
+/// Whether an actor is still in the life it was in before.
+fn is_same_life(before: &Listed, now: &Listed) -> bool {
+    matches!(now.status, Status::Starting | Status::Running) && now.lives == before.lives
 }
 
 /// Where the server was started says nothing to who uses it.

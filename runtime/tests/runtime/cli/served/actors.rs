@@ -16,15 +16,74 @@ fn an_actor_is_started_looked_at_and_stopped() {
     let id = served.start("messenger/manifest.toml");
     assert_eq!(id.len(), 36, "nothing but the id is printed: {id}");
     let check = |args: &[&str], expected| served.check(&id, args, &expected);
-    check(&["list"], expect![[""]]);
-    check(&["tree"], expect![[""]]);
-    check(&["message", &id, "hello"], expect![[""]]);
-    check(&["message", &id, "count", "--request"], expect![[""]]);
-    check(&["state", &id], expect![[""]]);
-    check(&["events", &id, "--from", "0", "--type", "lifecycle,permission"], expect![[""]]);
-    check(&["stop", &id], expect![[""]]);
-    check(&["list"], expect![[""]]);
-    check(&["message", &id, "hello"], expect![[""]]);
+    check(
+        &["list"],
+        expect![[r#"
+        ID  running     messenger
+        1 actor
+        --- exit 0
+    "#]],
+    );
+    check(
+        &["tree"],
+        expect![[r#"
+        messenger  running  ID
+        --- exit 0
+    "#]],
+    );
+    check(
+        &["message", &id, "hello"],
+        expect![[r#"
+        sent
+        --- exit 0
+    "#]],
+    );
+    check(
+        &["message", &id, "count", "--request"],
+        expect![[r#"
+        2
+        --- exit 0
+    "#]],
+    );
+    check(
+        &["state", &id],
+        expect![[r#"
+        2
+        --- exit 0
+    "#]],
+    );
+    check(
+        &["events", &id, "--from", "0", "--type", "permission"],
+        expect![[r#"
+             8  allowed message "outside"
+            12  allowed message "outside"
+        --- exit 0
+    "#]],
+    );
+    check(
+        &["stop", &id],
+        expect![[r#"
+        stopped ID
+        --- exit 0
+    "#]],
+    );
+    check(
+        &["list"],
+        expect![[r#"
+        ID  stopped     messenger
+        1 actor
+        --- exit 0
+    "#]],
+    );
+    check(
+        &["message", &id, "hello"],
+        expect![[r#"
+        --- messages
+        error: ID has ended
+          try: theater list shows the actors there are
+        --- exit 2
+    "#]],
+    );
 }
 
 #[test]

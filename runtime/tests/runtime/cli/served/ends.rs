@@ -44,7 +44,7 @@ fn a_server_that_was_killed_leaves_its_actors_to_the_next_one() {
 fn a_second_signal_ends_it_at_once() {
     let mut served = Served::new();
     let id = served.start("messenger");
-    let spins = served.theater(&["message", &id, "spin", "--timeout", "50ms"]);
+    let spins = served.theater(&["message", &id, "spin", "-r", "--timeout", "50ms"]);
     assert_eq!(spins.status.code(), Some(2), "{}", transcript(&spins));
     let start = Instant::now();
     served.signal(Signal::INT);
