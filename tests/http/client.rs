@@ -256,7 +256,7 @@ fn an_actor_without_the_handler_asks_nobody() {
     let server = says("secret");
     let stage = crate::stage::actors::Stage::new();
     let id = stage.spawn_as(|spec| {
-        spec.component = std::fs::read(crate::stage::component("web")).unwrap().into()
+        spec.component = std::fs::read(crate::stage::component("web")).unwrap().into();
     });
     let answer = stage.ask(id, &format!("fetch GET {}\ncreate 127.0.0.1 0", server.url("/")));
     assert_eq!(

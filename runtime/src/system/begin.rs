@@ -274,7 +274,7 @@ impl System {
         let mut host = Host::new(spec.grants.clone())?;
         let shared = Arc::new(Shared::default());
         let rest = match actor.take_rest() {
-            Some(rest) => rest,
+            Some(rest) => *rest,
             None => Rest::fresh(self.recorder(actor, &component)?),
         };
         let chain = rest.chain();
