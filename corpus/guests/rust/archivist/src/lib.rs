@@ -89,7 +89,8 @@ fn act(request: &str) -> Result<String, String> {
         ["chain"] => Ok(runtime::get_chain()?.len().to_string()),
         ["state", number] => {
             let state = runtime::get_state_at(parsed(number)?)?;
-            Ok(state.map_or("none".to_owned(), |state| String::from_utf8_lossy(&state).into_owned()))
+            Ok(state
+                .map_or("none".to_owned(), |state| String::from_utf8_lossy(&state).into_owned()))
         }
         ["log", count] => {
             runtime::log(&"x".repeat(parsed(count)?));

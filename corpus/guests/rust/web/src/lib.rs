@@ -119,7 +119,9 @@ impl Http for Web {
             "count" => plain(count.to_string()),
             "login" => response(200, &[("set-cookie", "session=crumbly")], Vec::new()),
             "large" => response(200, &[], vec![b'x'; 8 << 20]),
-            "injection" => response(200, &[("x-fine", "fine\r\nset-cookie: session=stolen")], Vec::new()),
+            "injection" => {
+                response(200, &[("x-fine", "fine\r\nset-cookie: session=stolen")], Vec::new())
+            }
             "status" => response(1000, &[], Vec::new()),
             "fail" => return Err("as it was told".to_owned()),
             "spin" => {
@@ -164,7 +166,8 @@ impl Http for Web {
         let replies = match &message {
             WebsocketMessage::Text(text) => match text.split_once(' ') {
                 Some(("repeat", count)) => {
-                    let count: usize = count.parse().map_err(|_| format!("{count} is no number"))?;
+                    let count: usize =
+                        count.parse().map_err(|_| format!("{count} is no number"))?;
                     vec![WebsocketMessage::Binary(vec![7; 100_000]); count]
                 }
                 _ => vec![message],
@@ -189,7 +192,9 @@ fn obey(command: &str) -> Result<String, String> {
     match words[..] {
         ["create", host, port, ref tls @ ..] => {
             let tls = match tls {
-                [cert, key] => Some(TlsConfig { cert_path: (*cert).into(), key_path: (*key).into() }),
+                [cert, key] => {
+                    Some(TlsConfig { cert_path: (*cert).into(), key_path: (*key).into() })
+                }
                 _ => None,
             };
             let port = Some(port.parse().map_err(|_| format!("{port} is no port"))?);
@@ -249,7 +254,12 @@ fn fetch(method: &str, url: &str, headers: &[&str]) -> Result<String, String> {
     };
     let response = http_client::send_http(&request)?;
     let body = response.body.unwrap_or_default();
-    Ok(format!("{} {} {}", response.status, body.len(), String::from_utf8_lossy(&body[..body.len().min(200)])))
+    Ok(format!(
+        "{} {} {}",
+        response.status,
+        body.len(),
+        String::from_utf8_lossy(&body[..body.len().min(200)])
+    ))
 }
 
 fn response(status: u16, headers: &[(&str, &str)], body: Vec<u8>) -> HttpResponse {
