@@ -136,3 +136,17 @@ fn a_full_mailbox_makes_senders_wait_and_then_refuses() {
     assert_eq!(hello(), SendError::Full(busy));
     stage.system.stop(busy, Duration::ZERO).unwrap();
 }
+
+#[test]
+fn an_actor_that_runs_is_started_again_over_and_over_in_one_chain() {
+    let stage = Stage::new();
+    let id = stage.spawn();
+    for _ in 0..20 {
+        assert_eq!(stage.ask(id, "count"), "1");
+        stage.system.restart(id).unwrap();
+    }
+    assert_eq!(stage.ask(id, "count"), "1", "each life starts with the state that the first had");
+    let history = stage.ends_and_replays(id);
+    let lives = history.states.iter().filter(|state| **state == LifecycleState::Spawned);
+    assert_eq!(lives.count(), 21);
+}

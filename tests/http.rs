@@ -52,21 +52,21 @@ impl Plan<'_> {
     }
 
     fn start(&self) -> Web {
-        self.try_start().unwrap_or_else(|(_, error)| panic!("{error:?}"))
+        self.try_start().unwrap_or_else(|failed| panic!("{:?}", failed.1))
     }
 
-    fn try_start(&self) -> Result<Web, (Web, SpawnError)> {
+    fn try_start(&self) -> Result<Web, Box<(Web, SpawnError)>> {
         Web::start(self, tempfile::tempdir().unwrap())
     }
 
     /// Starts the actor in a folder where there are other files already.
     fn start_in(&self, folder: tempfile::TempDir) -> Web {
-        Web::start(self, folder).unwrap_or_else(|(_, error)| panic!("{error:?}"))
+        Web::start(self, folder).unwrap_or_else(|failed| panic!("{:?}", failed.1))
     }
 }
 
 impl Web {
-    fn start(plan: &Plan<'_>, folder: tempfile::TempDir) -> Result<Web, (Web, SpawnError)> {
+    fn start(plan: &Plan<'_>, folder: tempfile::TempDir) -> Result<Web, Box<(Web, SpawnError)>> {
         let stage = Stage::new();
         let manifest = folder.path().join("manifest.toml");
         fs::copy(component("web"), folder.path().join("web.wasm")).unwrap();
@@ -77,7 +77,7 @@ impl Web {
         let web = Web { stage, folder, id };
         match started {
             Ok(_) => Ok(web),
-            Err(error) => Err((web, error)),
+            Err(error) => Err(Box::new((web, error))),
         }
     }
 

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use theater_record::{
     About, Call, CloseReason, Event, Log, Options, Recorder, Seed, Type, Value, Values,
@@ -18,6 +18,8 @@ use theater_record::{
 
 const EVENTS: u64 = 400_000;
 const RUNS: usize = 5;
+/// How many recorders are kept idle at once.
+const IDLE: usize = 10_000;
 
 fn main() {
     println!("ns per event, best of {RUNS} runs of {EVENTS} events");
@@ -38,6 +40,34 @@ fn main() {
         );
         std::fs::remove_file(&disk).unwrap();
     }
+    idle();
+}
+
+/// What recorders cost that have nothing to do: memory, and threads for all of them.
+fn idle() {
+    let before = resident();
+    let mut recorders = Vec::new();
+    for _ in 0..IDLE {
+        let (about, seed) = (About::default(), Seed::new([1; 32]));
+        let options = Options::default();
+        let recorder = Recorder::create(io::sink(), about, options, seed, Arc::new(|| 0));
+        let mut recorder = recorder.unwrap();
+        let put = recorder.function_id("bench:kv/store", "put", &[], &[]).unwrap();
+        recorder.append(&call(put, 256, 0)).unwrap();
+        recorders.push(recorder);
+    }
+    // All are checkpointed, and threads that are not needed go.
+    std::thread::sleep(Duration::from_secs(8));
+    let bytes = (resident() - before) * 1024 / IDLE;
+    let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count) - 1;
+    println!("{IDLE} idle recorders: {bytes} bytes each, {threads} threads for all of them");
+}
+
+/// How many KiB of memory this process has in use, where the system tells.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|text| text.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
 fn best(mut run: impl FnMut() -> f64) -> f64 {

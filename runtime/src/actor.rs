@@ -73,7 +73,7 @@ struct Standing {
     /// The children of the present life.
     family: Option<Arc<Family>>,
     /// The chain between two lives.
-    rest: Option<Rest>,
+    rest: Option<Box<Rest>>,
     /// Whether somebody wants it to be started again once it has ended.
     is_wanted_again: bool,
     /// Whether its next life takes up the state of the last.
@@ -114,7 +114,7 @@ pub(crate) enum EndedBy {
 /// What became of a life.
 pub(crate) enum Ended {
     /// It came to its end. The chain is open, unless it cannot be written.
-    Over(End, Option<Rest>),
+    Over(End, Option<Box<Rest>>),
     /// It rests, and its chain is left open.
     Paused,
 }
@@ -243,7 +243,7 @@ impl Actor {
             (_, end) => end,
         };
         match life.rest(&end) {
-            Ok(rest) => Ended::Over(end, Some(rest)),
+            Ok(rest) => Ended::Over(end, Some(Box::new(rest))),
             Err(error) => Ended::Over(End::unrecorded(&error), None),
         }
     }
@@ -271,7 +271,7 @@ impl Actor {
     }
 
     /// If it was to be started again, it is not. Returns how it had ended, with its chain.
-    pub(crate) fn gives_up(&self) -> Option<(End, Option<Rest>)> {
+    pub(crate) fn gives_up(&self) -> Option<(End, Option<Box<Rest>>)> {
         let mut standing = lock(&self.standing);
         if standing.status != Status::Restarting {
             return None;
@@ -385,12 +385,12 @@ impl Actor {
     }
 
     /// Keeps its chain until the next life.
-    pub(crate) fn keep_rest(&self, rest: Rest) {
+    pub(crate) fn keep_rest(&self, rest: Box<Rest>) {
         lock(&self.standing).rest = Some(rest);
     }
 
     /// The chain that its last life has left open.
-    pub(crate) fn take_rest(&self) -> Option<Rest> {
+    pub(crate) fn take_rest(&self) -> Option<Box<Rest>> {
         lock(&self.standing).rest.take()
     }
 
@@ -447,9 +447,21 @@ impl Actor {
         patience: Duration,
         is_awaited: impl Fn(Status) -> bool,
     ) -> Option<Status> {
+        self.wait(patience, |standing| is_awaited(standing.status))
+    }
+
+    /// Waits until the life with this number has ended, and no other is about to begin.
+    pub(crate) fn wait_for_end_of(&self, life: u64, patience: Duration) {
+        self.wait(patience, |standing| match standing.status {
+            Status::Running => standing.lives == life,
+            status => status == Status::Restarting,
+        });
+    }
+
+    fn wait(&self, patience: Duration, is_awaited: impl Fn(&Standing) -> bool) -> Option<Status> {
         let start = Instant::now();
         let mut standing = lock(&self.standing);
-        while is_awaited(standing.status) {
+        while is_awaited(&standing) {
             let left = patience.saturating_sub(start.elapsed());
             if left.is_zero() {
                 return None;

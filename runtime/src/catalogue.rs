@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use crate::actor::lock;
 use crate::component::{Component, digest};
@@ -11,7 +11,18 @@ use crate::store::Store;
 use crate::system::SpawnError;
 
 /// A component as it was compiled for some limits.
-type Compiled = (Limits, Arc<Component>);
+struct Compiled {
+    limits: Limits,
+    component: Arc<Component>,
+    /// The bytes by which it was asked for first. Actors that share them need no digest.
+    bytes: Weak<[u8]>,
+}
+
+impl Compiled {
+    fn share(&self) -> Arc<Component> {
+        Arc::clone(&self.component)
+    }
+}
 
 /// Engines and components that are in use.
 pub(crate) struct Catalogue {
@@ -32,14 +43,21 @@ impl Catalogue {
     /// A component, compiled for these limits.
     pub(crate) fn component(
         &self,
-        bytes: &[u8],
+        bytes: &Arc<[u8]>,
         limits: &Limits,
     ) -> Result<Arc<Component>, SpawnError> {
+        let is_same = |compiled: &&Compiled| {
+            compiled.limits == *limits && std::ptr::eq(compiled.bytes.as_ptr(), Arc::as_ptr(bytes))
+        };
+        let known = lock(&self.components).values().flatten().find(is_same).map(Compiled::share);
+        if let Some(component) = known {
+            return Ok(component);
+        }
         let digest = digest(bytes).0;
-        let is_it = |(known, _): &&Compiled| known == limits;
+        let has_limits = |compiled: &&Compiled| compiled.limits == *limits;
         let known = lock(&self.components);
-        if let Some((_, component)) = known.get(&digest).and_then(|all| all.iter().find(is_it)) {
-            return Ok(Arc::clone(component));
+        if let Some(known) = known.get(&digest).and_then(|all| all.iter().find(has_limits)) {
+            return Ok(known.share());
         }
         // Compiling takes long; others go on meanwhile.
         drop(known);
@@ -49,7 +67,10 @@ impl Catalogue {
             store.put(component.bytes())?;
         }
         let mut known = lock(&self.components);
-        known.entry(digest).or_default().push((*limits, Arc::clone(&component)));
+        let (limits, bytes) = (*limits, Arc::downgrade(bytes));
+        let compiled = Compiled { limits, component, bytes };
+        let component = compiled.share();
+        known.entry(digest).or_default().push(compiled);
         Ok(component)
     }
 

@@ -128,7 +128,7 @@ impl System {
         message: Vec<u8>,
         patience: Duration,
     ) -> Result<(), ChannelError> {
-        self.pass((channel, None), Sender::Outside, message, patience, None)
+        self.pass((channel, None), &Sender::Outside, message, patience, None)
     }
 
     /// Closes a channel that was opened from outside.
@@ -167,7 +167,7 @@ impl System {
     pub(crate) fn pass(
         &self,
         (channel, who): (&str, Option<ActorId>),
-        from: Sender,
+        from: &Sender,
         message: Vec<u8>,
         patience: Duration,
         interrupt: Option<&Interrupt>,
@@ -175,7 +175,7 @@ impl System {
         match self.channels().far_end(channel, who)? {
             Side::Actor(to) => {
                 self.check_size(to, &message)?;
-                let call = message_call(channel, message, &from);
+                let call = message_call(channel, message, from);
                 Ok(self.put(to, Delivery::Call(call), patience, interrupt)?)
             }
             Side::Outside(listener) => {

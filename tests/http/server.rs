@@ -48,7 +48,8 @@ fn an_actor_whose_port_is_taken_has_failed() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let started = Plan { server: &format!("port = {port}"), ..Plan::new() }.try_start();
-    let Err((web, error)) = started else { panic!("the port is taken") };
+    let Err(failed) = started else { panic!("the port is taken") };
+    let (web, error) = *failed;
     let expected = format!("cannot listen on 127.0.0.1:{port}: Address already in use");
     assert!(error.to_string().contains(&expected), "{error}");
     let history = web.ends_and_replays();

@@ -103,10 +103,8 @@ fn middleware_decides_about_connections_too() {
     let port = web.serve(&["echo", "guard"], "socket 1 /ws 1\nmiddleware 1 / 2");
     let refused = client(format!("ws://localhost:{port}/ws"), connect(port));
     assert!(refused.is_err());
-    let request = format!(
-        "GET /ws HTTP/1.1\r\nhost: a\r\nx-key: 1\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
-         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
+    let request = "GET /ws HTTP/1.1\r\nhost: a\r\nx-key: 1\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     let mut stream = connect(port);
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = [0; 300];

@@ -139,7 +139,7 @@ fn filesystem(
 /// The use of a path, to write there or not; `None` for as much as is allowed.
 fn use_of(path: &Path, write: Option<bool>) -> Filesystem {
     let allowed_paths = Some(vec![Below(path.to_owned())]);
-    Filesystem { read: write.map(|_| true), write, allowed_paths, ..Filesystem::default() }
+    Filesystem { read: write.map(|_| true), write, allowed_paths }
 }
 
 fn own_or_allowed(rule: &Rule<Filesystem>, path: &Path, base_dir: &Path) -> Result<(), Widening> {

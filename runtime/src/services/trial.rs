@@ -104,5 +104,8 @@ pub(super) fn gives(result: Value) -> Value {
 /// A result has to be this error.
 #[track_caller]
 pub(super) fn fails(result: Value, error: &str) {
-    assert_eq!(result, Value::Result(Err(Some(Box::new(Value::String(error.to_owned()))))));
+    match result {
+        Value::Result(Err(Some(told))) => assert_eq!(*told, Value::String(error.to_owned())),
+        other => panic!("{other:?}, and not {error}"),
+    }
 }

@@ -132,7 +132,7 @@ impl System {
     /// Stops an actor if it is still there, and starts it again under the same id.
     pub fn restart(&self, id: ActorId) -> Result<(), SpawnError> {
         let actor = self.find(id)?;
-        let lives = actor.lives();
+        let life = actor.lives();
         match self.family_of(&actor) {
             Some(family) => family.start_child(id),
             None if actor.parent.is_some() => return Err(gone(&actor)),
@@ -143,10 +143,7 @@ impl System {
             }
         }
         // The life that was there has to end first.
-        let is_old = |status: Status| {
-            status == Status::Running && actor.lives() == lives || status == Status::Restarting
-        };
-        actor.wait_while(RESTART_PATIENCE, is_old);
+        actor.wait_for_end_of(life, RESTART_PATIENCE);
         self.await_start(&actor)
     }
 
@@ -277,7 +274,7 @@ impl System {
         let mut host = Host::new(spec.grants.clone())?;
         let shared = Arc::new(Shared::default());
         let rest = match actor.take_rest() {
-            Some(rest) => rest,
+            Some(rest) => *rest,
             None => Rest::fresh(self.recorder(actor, &component)?),
         };
         let chain = rest.chain();

@@ -41,6 +41,7 @@ fn opened(scene: &Scene) -> Store {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "most of it is what is printed")]
 fn files_are_kept_labelled_listed_and_got_back() {
     let scene = scene();
     check(

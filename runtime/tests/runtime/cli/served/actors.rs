@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{Served, transcript};
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "most of it is what is printed")]
 fn an_actor_is_started_looked_at_and_stopped() {
     let served = Served::new();
     assert_eq!(served.said(&["list"]), "0 actors\n");

@@ -42,6 +42,7 @@ fn without_a_server_it_is_said_how_to_get_one() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "most of it is what is printed")]
 fn what_is_typed_wrong_is_said_to_be() {
     let served = Served::new();
     let check = |args: &[&str], expected: Expect| served.check("no id", args, &expected);
