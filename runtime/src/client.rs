@@ -93,7 +93,13 @@ impl Client {
         if known.host().is_empty() {
             return Err(wrong());
         }
-        let port = known.port_u16().unwrap_or(PORT);
+        // A port that is none is not the usual one.
+        let has_port = known.as_str().len() > known.host().len();
+        let port = match known.port_u16() {
+            Some(port) => port,
+            None if has_port => return Err(wrong()),
+            None => PORT,
+        };
         Ok(Client { address: format!("{}:{port}", known.host()), token })
     }
 
