@@ -84,6 +84,8 @@ struct Standing {
     child: Option<String>,
     /// What is worth knowing of how it was brought back.
     notes: Vec<String>,
+    /// The last record of its last chain, once that was closed: chain, number, link.
+    last: Option<String>,
 }
 
 struct Hold {
@@ -137,6 +139,7 @@ impl Actor {
             past: None,
             child: None,
             notes: Vec::new(),
+            last: None,
         };
         Actor {
             id,
@@ -368,6 +371,15 @@ impl Actor {
     /// What is worth knowing of how it was brought back.
     pub(crate) fn notes(&self) -> Vec<String> {
         lock(&self.standing).notes.clone()
+    }
+
+    /// The last record of its last chain, once that was closed. The next chain follows it.
+    pub(crate) fn last(&self) -> Option<String> {
+        lock(&self.standing).last.clone()
+    }
+
+    pub(crate) fn set_last(&self, last: String) {
+        lock(&self.standing).last = Some(last);
     }
 
     /// Gives it a state, when it is brought back.

@@ -225,7 +225,7 @@ impl System {
             Some((Ok(life), _)) => Ok(actor.begin(life, false)),
             // It had ended, and was about to be started again.
             Some((Err(SpawnError::Run(RunError::Ended)), chain)) if actor.parent.is_some() => {
-                self.close_past(&chain).and_then(|()| self.begin_anew(actor))
+                self.close_past(actor, &chain).and_then(|()| self.begin_anew(actor))
             }
             Some((Err(error), _)) => Err(error),
             None => self.begin_anew(actor),
@@ -363,6 +363,9 @@ impl System {
         settings.push(("actor".to_owned(), actor.id.to_string()));
         if let Some(parent) = actor.parent {
             settings.push(("parent".to_owned(), parent.to_string()));
+        }
+        if let Some(last) = actor.last() {
+            settings.push(("follows".to_owned(), last));
         }
         let about = About {
             recorder: concat!("theater ", env!("CARGO_PKG_VERSION")).to_owned(),

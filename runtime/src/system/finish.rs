@@ -9,8 +9,9 @@ use crate::actor_id::ActorId;
 use crate::delivery::{Delivery, Done, HandlerCall, NoAnswer};
 use crate::end::{End, ErrorKind, Status};
 use crate::handlers::ENDS;
+use crate::recording::Rest;
 use crate::supervision::{Effect, Shutdown};
-use theater_record::Value;
+use theater_record::{LifecycleState, Value};
 
 impl System {
     /// Asks an actor to stop before it does anything else, its children first. What takes longer than
@@ -166,8 +167,7 @@ impl System {
         let (state, detail) = end.lifecycle();
         match rest {
             Some(rest) if again => actor.keep_rest(rest),
-            // Where the chain cannot be closed, it shows that it has no end.
-            Some(rest) => drop(rest.close(state, detail)),
+            Some(rest) => close(actor, *rest, state, detail),
             None => {}
         }
         if !again {
@@ -214,8 +214,7 @@ impl System {
         let Ok(actor) = self.find(id) else { return };
         if let Some((end, Some(rest))) = actor.gives_up() {
             let (state, detail) = end.lifecycle();
-            // Where the chain cannot be closed, it shows that it has no end.
-            drop(rest.close(state, detail));
+            close(&actor, *rest, state, detail);
             self.remove_note(id);
         }
     }
@@ -249,6 +248,14 @@ impl System {
 
 /// How many actors are listed that have come to their end.
 const ENDED_MAX: usize = 1000;
+
+/// Closes a chain. Where that cannot be done, the chain shows that it has no end.
+fn close(actor: &Actor, rest: Rest, state: LifecycleState, detail: &str) {
+    let chain = rest.chain();
+    if let Ok(tip) = rest.close(state, detail) {
+        actor.set_last(format!("{chain} {} {}", tip.seq, tip.hash));
+    }
+}
 
 fn wait_for_end(actor: &Actor, patience: Duration) -> Option<End> {
     let is_up = |status| matches!(status, Status::Starting | Status::Running | Status::Restarting);

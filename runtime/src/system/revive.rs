@@ -276,14 +276,16 @@ impl System {
     }
 
     /// Closes a chain whose actor had ended when the process did.
-    pub(super) fn close_past(&self, path: &Path) -> Result<(), SpawnError> {
+    pub(super) fn close_past(&self, actor: &Actor, path: &Path) -> Result<(), SpawnError> {
         let unread = |source| ReviveError::File { action: "open", path: path.to_owned(), source };
         let file = OpenOptions::new().read(true).write(true).open(path).map_err(unread)?;
         let not_gone_on = |source| ReviveError::NotGoneOn { path: path.to_owned(), source };
         let (seed, clock) = (Seed::new(self.random()), self.0.options.clock.clone());
         let recorder = Recorder::resume(file, ResumeOptions::default(), seed, clock);
         let recorder = recorder.map_err(not_gone_on)?;
-        recorder.close(CloseReason::Failed, "").map(drop).map_err(RunError::Record)?;
+        let chain = recorder.chain_id();
+        let tip = recorder.close(CloseReason::Failed, "").map_err(RunError::Record)?;
+        actor.set_last(format!("{chain} {} {}", tip.seq, tip.hash));
         Ok(())
     }
 
