@@ -119,6 +119,17 @@ impl Family {
         }
     }
 
+    /// Has a child killed, and not started again.
+    pub(crate) fn kill_child(&self, id: ActorId) {
+        let Some(Member { child, .. }) = self.find(id) else { return };
+        let at_once = |action| match action {
+            Action::Stop(stopped, _) if stopped == child => Action::Kill(child),
+            other => other,
+        };
+        let actions = self.handle(Event::ChildStopAsked(child));
+        self.perform(actions.into_iter().map(at_once).collect());
+    }
+
     /// A child that was to be started is up.
     pub(crate) fn has_started(&self, id: ActorId) {
         if let Some(member) = self.find(id) {

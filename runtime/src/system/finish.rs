@@ -62,8 +62,19 @@ impl System {
 
     /// Ends a child and its children at once, and does not start it again.
     pub(crate) fn kill_child(&self, id: ActorId) -> Result<(), String> {
-        let ended = self.stop_as(id, Duration::ZERO, EndedBy::Parent);
-        ended.map(drop).map_err(|error| error.to_string())
+        let actor = self.find(id).map_err(|error| error.to_string())?;
+        actor.note_ended_by(EndedBy::Parent);
+        for child in self.children(id) {
+            let _ = self.kill_as(child, EndedBy::Parent);
+        }
+        match self.family_of(&actor) {
+            Some(family) => family.kill_child(id),
+            None => self.fall(id, End::Killed, EndedBy::Parent),
+        }
+        match wait_for_end(&actor, KILL_PATIENCE) {
+            Some(_) => Ok(()),
+            None => Err(format!("{id} does something that cannot be ended")),
+        }
     }
 
     /// Takes a child that has ended off the list.
