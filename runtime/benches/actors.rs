@@ -6,6 +6,8 @@
 #![allow(clippy::print_stdout, reason = "a bench prints its rows")]
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop right there")]
 
+mod network;
+
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -61,6 +63,19 @@ fn main() {
             println!("{name:28} {files}   {nowhere}   {ratio:6.2}");
         }
     }
+    let web = component("web");
+    if wanted("http requests") {
+        let [files, nowhere] = [true, false].map(|keep| network::serving(&web, keep));
+        let ratio = nowhere.per_second / files.per_second;
+        println!("{:28} {files}   {nowhere}   {ratio:6.2}", "http requests, many");
+    }
+    if wanted("waiting") {
+        let least = network::LEAST.as_secs_f64();
+        let [files, nowhere] = [true, false].map(|keep| network::waiting(&web, keep).as_secs_f64());
+        println!(
+            "\n1,000 actors wait {least} s each on an HTTP call at once: all are back after {files:.2} s | {nowhere:.2} s"
+        );
+    }
     if wanted("idle") {
         println!("\n{:28} {:>9} {:>9} {:>9}", "idle actors", "spawn us", "KiB each", "threads");
         for count in IDLE {
@@ -85,6 +100,13 @@ struct Pair {
 
 impl Stage {
     fn new(keeps_chains: bool) -> Stage {
+        let mut spec = Spec::new("messenger", component("messenger"));
+        spec.chain.keep = keeps_chains;
+        Stage::of(spec)
+    }
+
+    /// A stage for actors like this.
+    fn of(spec: Spec) -> Stage {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let folder = tempfile::tempdir_in(target).unwrap();
         let system = System::new(SystemOptions {
@@ -96,10 +118,6 @@ impl Stage {
             random: Box::new(|| machine::random().unwrap()),
             log: Box::new(|_, _| {}),
         });
-        let corpus = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/components"));
-        let component = std::fs::read(corpus.join("messenger.wasm")).unwrap();
-        let mut spec = Spec::new("messenger", component);
-        spec.chain.keep = keeps_chains;
         let stage = Stage { system: system.unwrap(), spec, _folder: folder };
         // The first one has the component compiled and linked.
         stage.spawn();
@@ -112,6 +130,11 @@ impl Stage {
 
     fn ask(&self, id: ActorId, message: &[u8]) {
         self.system.request(id, message.to_vec(), PATIENCE).unwrap();
+    }
+
+    fn answer(&self, id: ActorId, message: &[u8]) -> String {
+        let answer = self.system.request(id, message.to_vec(), PATIENCE).unwrap();
+        String::from_utf8(answer).unwrap()
     }
 
     fn pair(&self) -> Pair {
@@ -140,12 +163,14 @@ impl Stage {
             let threads: Vec<_> = pairs.iter().map(|pair| scope.spawn(|| run(pair))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
-        let per_second = runs.iter().map(|(all, _)| times as f64 / all.as_secs_f64()).sum();
-        let mut taken: Vec<_> = runs.into_iter().flat_map(|(_, taken)| taken).collect();
-        taken.sort_unstable();
-        let at = |share: f64| taken[(taken.len() as f64 * share) as usize];
-        Times { p50: at(0.5), p99: at(0.99), per_second }
+        Times::of(runs)
     }
+}
+
+/// A guest of the corpus.
+fn component(name: &str) -> Vec<u8> {
+    let corpus = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/components"));
+    std::fs::read(corpus.join(format!("{name}.wasm"))).unwrap()
 }
 
 /// How long something takes, and how often it was done in a second.
@@ -153,6 +178,19 @@ struct Times {
     p50: Duration,
     p99: Duration,
     per_second: f64,
+}
+
+impl Times {
+    /// Of clients that did it at the same time: how long each was at it, and how long each time took.
+    fn of(runs: Vec<(Duration, Vec<Duration>)>) -> Times {
+        let each =
+            |(all, taken): &(Duration, Vec<Duration>)| taken.len() as f64 / all.as_secs_f64();
+        let per_second = runs.iter().map(each).sum();
+        let mut taken: Vec<_> = runs.into_iter().flat_map(|(_, taken)| taken).collect();
+        taken.sort_unstable();
+        let at = |share: f64| taken[(taken.len() as f64 * share) as usize];
+        Times { p50: at(0.5), p99: at(0.99), per_second }
+    }
 }
 
 impl std::fmt::Display for Times {
