@@ -98,9 +98,10 @@ pub(super) fn waiting(component: &[u8], keeps_chains: bool) -> Duration {
         }
     });
     let start = Instant::now();
+    let (stage, fetch) = (&stage, fetch.as_bytes());
     std::thread::scope(|scope| {
         for id in ids {
-            let ask = || assert_eq!(stage.answer(id, fetch.as_bytes()), "200 4 late");
+            let ask = move || assert_eq!(stage.answer(id, fetch), "200 4 late");
             let thread = std::thread::Builder::new().stack_size(128 << 10);
             thread.spawn_scoped(scope, ask).unwrap();
         }
