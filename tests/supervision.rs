@@ -8,7 +8,7 @@ use theater_record::LifecycleState;
 use theater_runtime::{ActorId, ChannelNews, End, ErrorKind, SendError, Status};
 
 use crate::stage::actors::{SOON, Stage, Told};
-use crate::stage::verified;
+use crate::stage::{component, verified};
 
 /// A keeper with three keepers below it.
 struct Tree {
@@ -256,6 +256,25 @@ fn links_join_fates_and_monitors_tell_of_them() {
     while stage.ask(watcher, "heard") != "4 failed" {}
     let gone = format!("no: there is no actor {a}, or it has ended");
     assert_eq!(stage.ask(c, &format!("link {a}")), gone);
+    stage.all_end_and_replay();
+}
+
+#[test]
+fn who_may_not_look_after_others_cannot_make_them_fall() {
+    let stage = Stage::new();
+    let victim = stage.start(stage.keeper("victim", "")).unwrap();
+    let stranger = stage.spawn_as(|spec| {
+        spec.name = "stranger".to_owned();
+        spec.component = std::fs::read(component("keeper")).unwrap().into();
+        spec.handlers.supervisor = None;
+    });
+    assert_eq!(
+        stage.ask(stranger, &format!("link {victim}")),
+        "no: lifecycle#link is denied: the manifest has no such handler"
+    );
+    let _ = stage.system.request(stranger, b"trap".to_vec(), SOON);
+    assert!(matches!(stage.end(stranger), End::Failed(_)));
+    assert_eq!(stage.ask(victim, "count"), "1");
     stage.all_end_and_replay();
 }
 

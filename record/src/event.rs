@@ -123,6 +123,27 @@ impl Kind {
 }
 
 impl Event {
+    /// The arguments or results of an event, if it has any.
+    #[must_use]
+    pub fn values(&self) -> Option<&Values> {
+        match self {
+            Event::ExportCall(call) | Event::ImportCall(call) => Some(&call.args),
+            Event::ImportReturn(end) | Event::ExportReturn(end) => match &end.outcome {
+                Outcome::Returned(values) => Some(values),
+                Outcome::Trapped { .. } => None,
+            },
+            Event::Header(_)
+            | Event::Type(_)
+            | Event::Function(_)
+            | Event::ResourceDrop(_)
+            | Event::Lifecycle(_)
+            | Event::Permission(_)
+            | Event::Checkpoint(_)
+            | Event::Close(_)
+            | Event::Recover(_) => None,
+        }
+    }
+
     /// What kind of record this is.
     #[must_use]
     pub fn kind(&self) -> Kind {

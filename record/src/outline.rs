@@ -5,7 +5,7 @@
 
 use crate::blob::BlobRef;
 use crate::cbor::{CborError, Decoder, Encoder};
-use crate::event::{Event, Kind, Outcome};
+use crate::event::{Event, Kind};
 use crate::format::{BODY_BYTES_MAX, VALUES_BYTES_MAX};
 use crate::value::Values;
 
@@ -23,33 +23,13 @@ pub(crate) enum Payload {
     AllOut,
 }
 
-/// The arguments or results of an event, if it has any.
-pub(crate) fn values_of(event: &Event) -> Option<&Values> {
-    match event {
-        Event::ExportCall(call) | Event::ImportCall(call) => Some(&call.args),
-        Event::ImportReturn(end) | Event::ExportReturn(end) => match &end.outcome {
-            Outcome::Returned(values) => Some(values),
-            Outcome::Trapped { .. } => None,
-        },
-        Event::Header(_)
-        | Event::Type(_)
-        | Event::Function(_)
-        | Event::ResourceDrop(_)
-        | Event::Lifecycle(_)
-        | Event::Permission(_)
-        | Event::Checkpoint(_)
-        | Event::Close(_)
-        | Event::Recover(_) => None,
-    }
-}
-
 /// How many bytes these fields take at most once the payload is out of line. Exact where it could
 /// be too much for a record; then it takes a walk over the values, but never a look at a payload.
 pub(crate) fn outlined_bytes(event: &Event, fields: &[u8], payload: Payload) -> usize {
     if payload == Payload::Inline {
         return fields.len();
     }
-    let count = values_of(event).map_or(0, Values::count);
+    let count = event.values().map_or(0, Values::count);
     let bound = fields.len() + count.saturating_mul(REFERENCE_BYTES_MAX);
     if bound.saturating_add(VALUES_BYTES_MAX) < BODY_BYTES_MAX {
         return fields.len();

@@ -17,7 +17,7 @@ use crate::interned::Interned;
 use crate::ledger::{Keys, Ledger};
 use crate::linker::{Chain, Linker, Ready};
 use crate::log::Log;
-use crate::outline::{Payload, values_of};
+use crate::outline::Payload;
 use crate::queue::{Queue, Task};
 use crate::sign::{IdentityKey, Seed, Signature};
 use crate::types::{Type, TypeDef, TypeId};
@@ -198,7 +198,7 @@ impl Recorder {
 
     /// Appends an event whose arguments or results may have to be removed later.
     pub fn append_as(&mut self, event: &Event, how: Sensitivity) -> Result<u64, RecordError> {
-        let payload = match (values_of(event), how) {
+        let payload = match (event.values(), how) {
             (None, _) => Payload::Inline,
             (Some(_), Sensitivity::Sensitive) => Payload::AllOut,
             (Some(values), Sensitivity::Plain) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Context;
-use theater_record::{BlobRef, Call, Event, Frame, Hash, Outcome, Return, Stored, Tombstone};
+use theater_record::{BlobRef, Event, Frame, Hash, Stored, Tombstone, Values};
 use theater_verify::VerifiedChain;
 
 use crate::entry::{Entry, Lexicon};
@@ -182,22 +182,7 @@ impl Plan {
 fn blob_refs(event: &Event) -> Result<Vec<BlobRef>, theater_record::CborError> {
     match event {
         Event::Header(header) => Ok(header.embedded.iter().cloned().collect()),
-        Event::ExportCall(Call { args: values, .. })
-        | Event::ImportCall(Call { args: values, .. })
-        | Event::ImportReturn(Return { outcome: Outcome::Returned(values), .. })
-        | Event::ExportReturn(Return { outcome: Outcome::Returned(values), .. }) => {
-            values.blob_refs()
-        }
-        Event::ImportReturn(_)
-        | Event::ExportReturn(_)
-        | Event::Type(_)
-        | Event::Function(_)
-        | Event::ResourceDrop(_)
-        | Event::Lifecycle(_)
-        | Event::Permission(_)
-        | Event::Checkpoint(_)
-        | Event::Close(_)
-        | Event::Recover(_) => Ok(Vec::new()),
+        event => event.values().map_or_else(|| Ok(Vec::new()), Values::blob_refs),
     }
 }
 

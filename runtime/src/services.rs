@@ -87,8 +87,9 @@ pub(crate) fn serve(host: &mut Host, served: &Served, given: &Handlers) {
     offer("runtime", given.runtime.map(|_| boxed(runtime::Runtime::new(served.clone()))));
     let messages = given.message_server.map(|_| message_server::MessageServer(served.clone()));
     offer("message-server-host", messages.map(boxed));
-    // Whose end means what is nothing that permissions are about, as nobody can do anything by it but to fall.
-    offer("lifecycle", Some(boxed(lifecycle::Lifecycle::new(served.clone()))));
+    // A link makes another actor fall, so it is for those who may look after others.
+    let lifecycle = given.supervisor.as_ref().map(|_| lifecycle::Lifecycle::new(served.clone()));
+    offer("lifecycle", lifecycle.map(boxed));
     let supervisor = given.supervisor.as_ref().map(|_| supervisor::Supervisor(served.clone()));
     offer("supervisor", supervisor.map(boxed));
     let client = given.http_client.clone();

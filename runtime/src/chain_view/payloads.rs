@@ -65,23 +65,7 @@ impl<'a> Payloads<'a> {
     /// The beginnings of those payloads that are still out of line.
     pub(super) fn previews(&self, event: &Event) -> Previews {
         let mut previews = Previews::default();
-        let values = match event {
-            Event::ExportCall(call) | Event::ImportCall(call) => Some(&call.args),
-            Event::ImportReturn(end) | Event::ExportReturn(end) => match &end.outcome {
-                Outcome::Returned(results) => Some(results),
-                Outcome::Trapped { .. } => None,
-            },
-            Event::Header(_)
-            | Event::Type(_)
-            | Event::Function(_)
-            | Event::ResourceDrop(_)
-            | Event::Lifecycle(_)
-            | Event::Permission(_)
-            | Event::Checkpoint(_)
-            | Event::Close(_)
-            | Event::Recover(_) => None,
-        };
-        let refs = values.and_then(|values| values.blob_refs().ok()).unwrap_or_default();
+        let refs = event.values().and_then(|values| values.blob_refs().ok()).unwrap_or_default();
         for digest in refs.iter().filter_map(|blob| blob.pieces.first()).take(PREVIEWS_MAX) {
             match self.pieces.get(digest) {
                 Some(Piece::At { offset, bytes }) => {

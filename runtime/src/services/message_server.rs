@@ -79,7 +79,9 @@ impl MessageServer {
 
     fn open_channel(&self, to: ActorId, from: Sender, first: Vec<u8>) -> Result<String, String> {
         let served = &self.0;
-        let Sender::Actor { id, seq, .. } = &from else { return Err(String::new()) };
+        let Sender::Actor { id, seq, .. } = &from else {
+            return Err("only an actor opens a channel here".to_owned());
+        };
         if to == served.id {
             return Err("an actor cannot open a channel to itself".to_owned());
         }

@@ -166,7 +166,7 @@ impl Blobs {
     /// The event `actual` with those payloads out of line that `recorded` has there, if they are
     /// the same. `None` if the two have no values to compare, or nothing out of line.
     pub(super) fn with_refs_of(&self, recorded: &Event, actual: &Event) -> Option<Sealed> {
-        let (recorded, values) = (super::values_of(recorded)?, super::values_of(actual)?);
+        let (recorded, values) = (recorded.values()?, actual.values()?);
         let mut merge = Merge { blobs: self, bytes: Vec::new(), uncompared: 0, sealed: 0 };
         let mut inputs = (Decoder::new(recorded.as_bytes()), Decoder::new(values.as_bytes()));
         merge.items(&mut inputs.0, &mut inputs.1).ok()?;

@@ -143,7 +143,7 @@ impl Cursor {
     pub(super) fn remember_answer(&mut self, event: &Event) {
         if let Event::ImportReturn(end) = event
             // Large answers are not worth their memory.
-            && super::values_of(event).is_none_or(|values| values.as_bytes().len() < 256)
+            && event.values().is_none_or(|values| values.as_bytes().len() < 256)
         {
             self.answers.resize(self.functions.len(), None);
             if let Some(answer) = self.answers.get_mut(end.function.0 as usize) {
