@@ -80,6 +80,11 @@ impl Queue {
         self.batch.bytes()
     }
 
+    /// The event number that was given out last.
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.next_seq - 1
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.batch.tasks.is_empty()
     }

@@ -230,15 +230,21 @@ impl Recorder {
         self.writer.write()
     }
 
+    /// Has somebody hear of it once everything so far is in the log, or that it cannot be written. It is
+    /// told by whoever writes, and must not wait.
+    pub fn when_written(&self, hears: impl FnOnce(Result<(), RecordError>) + Send + 'static) {
+        self.writer.when_written(Box::new(hears));
+    }
+
     /// The last record and its hash, which may be a checkpoint. What is not linked yet is linked
     /// here; that waits for no disk.
-    pub fn tip(&mut self) -> Result<Tip, RecordError> {
+    pub fn tip(&self) -> Result<Tip, RecordError> {
         self.writer.link().map(|(last, _)| last)
     }
 
     /// The event that was appended last and its hash, as for [`Recorder::tip`]. The last record, if
     /// nothing was appended since the chain was created or resumed.
-    pub fn last_event(&mut self) -> Result<Tip, RecordError> {
+    pub fn last_event(&self) -> Result<Tip, RecordError> {
         self.writer.link().map(|(_, event)| event)
     }
 

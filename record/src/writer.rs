@@ -5,6 +5,7 @@
 //! it has to wait for the outcome anyway. Linking takes no log, so that a caller who wants a hash does
 //! not wait for a disk.
 
+use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -40,12 +41,19 @@ struct State {
     ready_bytes: usize,
     /// Where to write to. Whoever writes has taken it out; after a failure it does not come back.
     output: Option<Output>,
+    /// The last record that is known to be in the log.
+    written: Option<u64>,
     /// The last record that is known to be on disk.
     durable: Option<u64>,
+    /// Who wants to hear once a record is in the log, in the order of these records.
+    hearers: VecDeque<(u64, Hears)>,
     failure: Option<RecordError>,
     /// When a thread comes by.
     visit: Option<Visit>,
 }
+
+/// Hears that something is in the log, or that it will never be. It must not wait.
+pub(crate) type Hears = Box<dyn FnOnce(Result<(), RecordError>) + Send>;
 
 struct Output {
     log: Box<dyn Log>,
@@ -63,8 +71,16 @@ impl Writer {
     ) -> Arc<Writer> {
         let ready_bytes = linker.ready_bytes();
         let output = Some(Output { log, written: Ready::default() });
-        let (durable, failure, visit) = (None, None, None);
-        let state = State { queue, ready_bytes, output, durable, failure, visit };
+        let state = State {
+            queue,
+            ready_bytes,
+            output,
+            written: None,
+            durable: None,
+            hearers: VecDeque::new(),
+            failure: None,
+            visit: None,
+        };
         let writer = Arc::new(Writer {
             state: Mutex::new(state),
             linker: Mutex::new(linker),
@@ -111,12 +127,27 @@ impl Writer {
         self.wait(self.lock(), State::is_at_rest).check()
     }
 
+    /// Has somebody hear of it once everything that is queued is in the log.
+    pub(crate) fn when_written(&self, hears: Hears) {
+        let mut state = self.lock();
+        let outcome = match (&state.failure, state.queue.last_seq()) {
+            (Some(failure), _) => Err(failure.clone()),
+            (None, last) if state.written >= Some(last) => Ok(()),
+            (None, last) => return state.hearers.push_back((last, hears)),
+        };
+        drop(state);
+        hears(outcome);
+    }
+
     /// Links everything that is queued. Returns the last record, and the last event of the caller's.
     pub(crate) fn link(&self) -> Result<(Tip, Tip), RecordError> {
         let mut linker = self.linker();
         loop {
             if let Err(error) = caught(|| linker.link(usize::MAX)) {
-                return Err(self.lock().fail(error));
+                let mut state = self.lock();
+                let error = state.fail(error);
+                drop(self.tell(state));
+                return Err(error);
             }
             let mut state = self.lock();
             state.check()?;
@@ -186,7 +217,22 @@ impl Writer {
             Err(error) => drop(state.fail(error)),
         }
         self.changed.notify_all();
-        state
+        self.tell(state)
+    }
+
+    /// Tells those whose records are in the log by now, or will never be.
+    fn tell<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let count = match state.failure {
+            Some(_) => state.hearers.len(),
+            None => state.hearers.partition_point(|(seq, _)| Some(*seq) <= state.written),
+        };
+        if count == 0 {
+            return state;
+        }
+        let (outcome, heard) = (state.check(), state.hearers.drain(..count).collect::<Vec<_>>());
+        drop(state);
+        heard.into_iter().for_each(|(_, hears)| hears(outcome.clone()));
+        self.lock()
     }
 
     /// Links and writes what waits by now.
@@ -203,10 +249,14 @@ impl Writer {
                 return Ok(());
             }
             linker.hand_out(&mut output.written);
+            let last = linker.tip().seq;
             state.ready_bytes = 0;
             drop((state, linker));
             self.changed.notify_all();
             self.write_ready(&output.written, output.log.as_mut())?;
+            let mut state = self.lock();
+            state.written = Some(last);
+            drop(self.tell(state));
             linker = self.linker();
             if is_last {
                 let mut state = self.lock();

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use theater_record::{
@@ -163,6 +163,49 @@ fn a_log_that_fails_or_panics_harms_no_other_chain() {
     }
     well.close(CloseReason::Completed, "").unwrap();
     assert_eq!(kinds(&log).len(), 1 + 20 + 2);
+}
+
+#[test]
+fn whoever_asks_hears_once_it_is_in_the_log_or_that_it_never_will_be() {
+    let log = Memory::default();
+    let (tell, told) = mpsc::channel();
+    let mut recorder = recorder(log.clone(), None);
+    for number in 0..1000 {
+        let seq = recorder.append(&event(number)).unwrap();
+        let (log, tells) = (log.clone(), tell.clone());
+        recorder.when_written(move |outcome| {
+            outcome.unwrap();
+            tells.send((seq, kinds(&log).len() as u64)).unwrap();
+        });
+        if number % 100 == 0 {
+            recorder.write().unwrap();
+            // What is in the log already is told at once.
+            let tell = tell.clone();
+            recorder.when_written(move |outcome| {
+                tell.send((seq, outcome.map_or(0, |()| seq + 1))).unwrap()
+            });
+        }
+    }
+    recorder.close(CloseReason::Completed, "").unwrap();
+    drop(tell);
+    let heard: Vec<_> = told.iter().collect();
+    assert_eq!(heard.len(), 1010);
+    assert!(heard.is_sorted_by_key(|(seq, _)| *seq));
+    assert!(heard.iter().all(|(seq, records)| records > seq), "{heard:?}");
+}
+
+#[test]
+fn whoever_waits_for_a_log_that_fails_hears_so() {
+    let (tell, told) = mpsc::channel();
+    let mut recorder = recorder(Failing { panics: false, uses: 0 }, None);
+    for number in 0..2 {
+        let _ = recorder.append(&event(number));
+        let tell = tell.clone();
+        recorder.when_written(move |outcome| tell.send(outcome.is_err()).unwrap());
+        assert!(recorder.write().is_err());
+    }
+    drop((tell, recorder));
+    assert_eq!(told.iter().collect::<Vec<_>>(), [true, true]);
 }
 
 #[test]
