@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use theater_record::ChainId;
+use theater_record::{ChainId, Recorder};
 
 use crate::actor_id::ActorId;
 use crate::delivery::{Delivery, Reply};
@@ -28,6 +28,7 @@ use crate::mailbox::Mailbox;
 use crate::recording::Rest;
 use crate::services::Opening;
 use crate::spec::Spec;
+use crate::threads::aside;
 
 pub(crate) use life::{Life, request_id};
 
@@ -35,13 +36,52 @@ pub(crate) use life::{Life, request_id};
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     /// Requests that the actor has yet to answer, by their numbers.
-    pub(crate) outstanding: Mutex<BTreeMap<u64, Reply>>,
+    pub(crate) outstanding: Mutex<BTreeMap<u64, Asked>>,
     /// Set when the actor wants to come to its end, with what it leaves behind.
     pub(crate) leaves: Mutex<Option<Option<Vec<u8>>>>,
     /// What is started once `init` has returned.
     pub(crate) opening: Mutex<Option<Opening>>,
     /// Wakes the actor where it waits.
     pub(crate) interrupt: Interrupt,
+    /// Whether somebody waits for what may not be in the chain's file yet.
+    is_awaited: AtomicBool,
+}
+
+/// A request that is not answered yet.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    reply: Reply,
+    /// Whether somebody outside of all actors has asked.
+    is_outside: bool,
+}
+
+impl Shared {
+    /// Does something for somebody outside once what happened so far is in the chain's file, which is what
+    /// they go by. It is written when nothing else waits for the actor, so that one write does for many; if
+    /// what comes next takes long, a thread of the recorder's writes it meanwhile. Where it cannot be
+    /// written, it is not done.
+    fn once_written(&self, recorder: &Recorder, act: impl FnOnce() + Send + 'static) {
+        self.is_awaited.store(true, Ordering::Relaxed);
+        recorder.when_written(|written| {
+            if written.is_ok() {
+                act();
+            }
+        });
+    }
+
+    /// Answers a request.
+    pub(crate) fn answer(
+        &self,
+        asked: Asked,
+        answer: Result<Vec<u8>, String>,
+        recorder: &Recorder,
+    ) {
+        let Asked { reply, is_outside } = asked;
+        match is_outside {
+            true => self.once_written(recorder, || reply.answer(answer)),
+            false => reply.answer(answer),
+        }
+    }
 }
 
 /// An actor.
@@ -210,9 +250,16 @@ impl Actor {
                 if let Some(order) = self.ordered() {
                     break Some(order);
                 }
-                let Some(delivery) = self.mailbox.take() else { break None };
-                if let Err(end) = life.handle(delivery, &self.state) {
-                    break Some(Order::Fall(end));
+                let delivery = self.mailbox.take();
+                let is_idle = delivery.is_none();
+                let done = match delivery {
+                    Some(delivery) => life.handle(delivery, &self.state),
+                    None => life.settle(),
+                };
+                match done {
+                    Ok(()) if is_idle => break None,
+                    Ok(()) => {}
+                    Err(end) => break Some(Order::Fall(end)),
                 }
             };
             if let Some(order) = end {
@@ -478,7 +525,7 @@ impl Actor {
             if left.is_zero() {
                 return None;
             }
-            let waited = self.has_changed.wait_timeout(standing, left);
+            let waited = aside(|| self.has_changed.wait_timeout(standing, left));
             standing = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         Some(standing.status)

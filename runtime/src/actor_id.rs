@@ -3,10 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// The name of an actor, a UUID of version 7.
 ///
 /// The time and the randomness in it are handed in, so that who replays can hand in the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct ActorId([u8; 16]);
 
 /// Text that is not an actor's id.
@@ -43,6 +46,20 @@ impl fmt::Display for ActorId {
             write!(f, "{byte:02x}")?;
         }
         Ok(())
+    }
+}
+
+impl From<ActorId> for String {
+    fn from(id: ActorId) -> String {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for ActorId {
+    type Error = NotAnActorId;
+
+    fn try_from(text: String) -> Result<ActorId, NotAnActorId> {
+        text.parse()
     }
 }
 

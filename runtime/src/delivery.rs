@@ -157,9 +157,9 @@ impl std::fmt::Debug for Done {
 #[derive(Debug)]
 pub(crate) struct Reply(Arc<Slot>);
 
-/// The other end of a [`Reply`].
+/// The answer to a request that is under way.
 #[derive(Debug, Clone)]
-pub(crate) struct Awaited(Arc<Slot>);
+pub struct Awaited(Arc<Slot>);
 
 #[derive(Debug, Default)]
 struct Slot {
@@ -230,7 +230,7 @@ impl Awaited {
     }
 
     /// Waits for the answer.
-    pub(crate) fn wait(self, patience: Duration) -> Result<Vec<u8>, NoAnswer> {
+    pub fn wait(self, patience: Duration) -> Result<Vec<u8>, NoAnswer> {
         let until = Instant::now() + patience;
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {

@@ -10,6 +10,7 @@ use crate::supervision::{
     Action, Child, ChildSpec, Escalation, Event, Exit, Policy, Report, Supervisor,
 };
 use crate::system::{System, WeakSystem};
+use crate::threads::aside;
 
 /// The children of one life of an actor.
 pub(crate) struct Family {
@@ -68,7 +69,8 @@ impl Family {
             if !all.iter().any(|member| supervisor.will_start(member.child)) {
                 return Ok(());
             }
-            members = self.has_changed.wait(members).unwrap_or_else(PoisonError::into_inner);
+            members =
+                aside(|| self.has_changed.wait(members)).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -81,7 +83,8 @@ impl Family {
     pub(crate) fn wait_until_ended(&self) {
         let mut members = lock(&self.members);
         while !members.supervisor.has_ended() {
-            members = self.has_changed.wait(members).unwrap_or_else(PoisonError::into_inner);
+            members =
+                aside(|| self.has_changed.wait(members)).unwrap_or_else(PoisonError::into_inner);
         }
         drop(members);
         // Those who are down for the supervisor may still be about to write so.

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::actor::lock;
 use crate::delivery::{Awaited, NoAnswer};
+use crate::threads::aside;
 use crate::trap::Failure;
 
 /// Ends whatever one actor waits for.
@@ -50,7 +51,7 @@ impl Interrupt {
         if self.is_raised() {
             awaited.interrupt();
         }
-        let answer = awaited.wait(patience);
+        let answer = aside(|| awaited.wait(patience));
         *lock(&self.awaited) = None;
         answer
     }
@@ -67,12 +68,13 @@ impl Interrupt {
         awaited: impl Future<Output = T>,
     ) -> Result<T, Failure> {
         let mut raised = self.is_raised.subscribe();
-        edge.block_on(async {
+        let done = async {
             tokio::select! {
                 done = awaited => Ok(done),
                 _ = raised.wait_for(|raised| *raised) => Err(killed()),
             }
-        })
+        };
+        aside(|| edge.block_on(done))
     }
 }
 

@@ -61,7 +61,7 @@ pub use blueprint::{BlueprintError, Source};
 pub use channels::{ChannelError, ChannelNews, Listener};
 pub use cli::{Exit, main_from};
 pub use component::{Component, ComponentError, as_component, digest, embedded};
-pub use delivery::NoAnswer;
+pub use delivery::{Awaited, NoAnswer};
 pub use end::{ActorError, End, ErrorKind, Status};
 pub use engine::{Backend, ENGINE, Engine, EngineError, Limits};
 pub use excerpt::{Excerpt, Inbound, Life, play_excerpt};

@@ -252,10 +252,9 @@ fn serve(actor: &mut Actor<Live>, import: usize, call: &Call) -> Result<Outcome>
     let Live { host, recorder, .. } = live;
     let service = host.service(&world.imports[import].interface);
     let service = service.expect("it was there when the component was connected");
-    let tip = &mut || recorder.last_event();
     let (function, results) = (&function.name, &function.results);
     let decisions = &mut Vec::new();
-    let answered = service.call(ServiceCall { function, args, results, decisions, tip });
+    let answered = service.call(ServiceCall { function, args, results, decisions, recorder });
     for decision in decisions.drain(..) {
         live.write(&[], &Event::Permission(decision))?;
     }

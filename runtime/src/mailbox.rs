@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::threads::aside;
+
 /// A bounded queue with many senders and one receiver at a time.
 pub(crate) struct Mailbox<T> {
     inner: Mutex<Inner<T>>,
@@ -50,7 +52,7 @@ impl<T> Mailbox<T> {
             if left.is_zero() {
                 return Err(Refused::Full(item));
             }
-            let waited = self.room.wait_timeout(inner, left);
+            let waited = aside(|| self.room.wait_timeout(inner, left));
             inner = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }

@@ -217,6 +217,11 @@ impl Recording {
         Ok(self.sandbox.store.data_mut().backend.recorder.write()?)
     }
 
+    /// What the chain is written with.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.sandbox.store.data().backend.recorder
+    }
+
     /// The last event of the chain, as opposed to checkpoints.
     pub(crate) fn last_event(&mut self) -> Result<Tip, RunError> {
         Ok(self.sandbox.store.data_mut().backend.recorder.last_event()?)

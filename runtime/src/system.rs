@@ -4,6 +4,7 @@ mod begin;
 mod finish;
 mod messages;
 mod revive;
+mod roster;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -26,6 +27,8 @@ use crate::spec::Spec;
 use crate::store::Store;
 use crate::supervision::Bonds;
 use crate::threads::Threads;
+
+use roster::Roster;
 
 pub use begin::SpawnError;
 pub use revive::{Resumed, ReviveError};
@@ -65,6 +68,7 @@ pub struct SystemOptions {
 struct Inner {
     options: SystemOptions,
     actors: RwLock<BTreeMap<ActorId, Arc<Actor>>>,
+    roster: Roster,
     catalogue: Catalogue,
     channels: Channels,
     bonds: Mutex<Bonds<ActorId>>,
@@ -136,6 +140,7 @@ impl System {
     pub fn new(options: SystemOptions) -> io::Result<System> {
         std::fs::create_dir_all(&options.chains)?;
         Ok(System(Arc::new(Inner {
+            roster: Roster::of(&options.chains),
             catalogue: Catalogue::new(options.cache.clone(), options.store.clone()),
             options,
             actors: RwLock::new(BTreeMap::new()),

@@ -1,10 +1,11 @@
 //! One life of an actor: what it does with each delivery, by calling its component.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use theater_record::{ChainId, Outcome, Permission, Value, Values};
 
-use super::{Shared, lock};
+use super::{Asked, Shared, lock};
 use crate::actor_id::ActorId;
 use crate::delivery::{Accepted, Delivery, Done, HandlerCall, NotHandled, Opens, Reply, Sender};
 use crate::end::{End, ErrorKind, bytes_or_none};
@@ -86,15 +87,15 @@ impl Life {
             return Ok(());
         }
         let is_outside = *from == Sender::Outside;
-        let recorded = |recording: &mut Recording| {
-            // Somebody outside goes by what is in the file.
+        let announced = |life: &mut Life| {
             if is_outside {
-                recording.written()?;
+                let told = || drop(done.tell(Ok(Vec::new())));
+                life.shared.once_written(life.recording.recorder(), told);
+            } else {
+                done.tell(Ok(Vec::new()));
             }
-            done.tell(Ok(Vec::new()));
-            Ok(())
         };
-        self.tell_then((MESSAGES, "handle-send"), params, state, recorded).map(drop)
+        self.tell_then((MESSAGES, "handle-send"), params, state, announced).map(drop)
     }
 
     fn request(
@@ -108,7 +109,8 @@ impl Life {
         self.requests += 1;
         let number = self.requests;
         // The component may answer while it handles the request.
-        lock(&self.shared.outstanding).insert(number, reply);
+        let asked = Asked { reply, is_outside: *from == Sender::Outside };
+        lock(&self.shared.outstanding).insert(number, asked);
         let params = vec![Value::String(request_id(number)), Value::Bytes(message)];
         let told = self.tell(MESSAGES, "handle-request", params, state);
         let outcome = match &told {
@@ -121,14 +123,19 @@ impl Life {
             Err(_) => None,
         };
         if let Some(outcome) = outcome
-            && let Some(reply) = lock(&self.shared.outstanding).remove(&number)
+            && let Some(asked) = lock(&self.shared.outstanding).remove(&number)
         {
-            if *from == Sender::Outside {
-                self.recording.written().map_err(|error| End::unrecorded(&error))?;
-            }
-            reply.answer(outcome);
+            self.shared.answer(asked, outcome, self.recording.recorder());
         }
         told.map(drop)
+    }
+
+    /// Writes what somebody waits for. To be called when there is nothing else to do.
+    pub(super) fn settle(&mut self) -> Result<(), End> {
+        if !self.shared.is_awaited.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.recording.written().map_err(|error| End::unrecorded(&error))
     }
 
     /// Makes a call that something outside has caused, and tells it what came of it.
@@ -208,7 +215,7 @@ impl Life {
         params: Vec<Value>,
         state: &State,
     ) -> Result<Option<Vec<Value>>, End> {
-        self.tell_then((interface, name), params, state, |_| Ok(()))
+        self.tell_then((interface, name), params, state, |_| ())
     }
 
     /// The same, doing something once the call was written down and before it is made.
@@ -217,22 +224,21 @@ impl Life {
         (interface, name): (&'static str, &'static str),
         params: Vec<Value>,
         state: &State,
-        recorded: impl FnOnce(&mut Recording) -> Result<(), RunError>,
+        announced: impl FnOnce(&mut Life),
     ) -> Result<Option<Vec<Value>>, End> {
-        let Some(handler) = self.handlers.find(interface, name) else { return Ok(None) };
+        let handlers = Arc::clone(&self.handlers);
+        let Some(handler) = handlers.find(interface, name) else { return Ok(None) };
         let args = with_state(state, params)?;
-        let recording = &mut self.recording;
-        let announced = recording.announce(handler.export, args);
-        let outcome = announced.and_then(|call| {
-            recorded(recording)?;
-            recording.make(handler.export, call)
+        let outcome = self.recording.announce(handler.export, args).and_then(|call| {
+            announced(self);
+            self.recording.make(handler.export, call)
         });
         let results = match outcome.map_err(|error| End::unrecorded(&error))? {
             Outcome::Trapped { code, detail } => {
                 return Err(End::trapped(&Failure { code, detail }));
             }
             Outcome::Returned(results) => {
-                results.decode([&handler.result].into_iter(), self.handlers.types())
+                results.decode([&handler.result].into_iter(), handlers.types())
             }
         };
         match results.ok().and_then(|mut results| results.pop()) {

@@ -3,7 +3,7 @@
 //! A service gets values and gives values. It needs no code for the canonical ABI, and what it does is
 //! recorded as everything else.
 
-use theater_record::{Permission, RecordError, Tip, Type, Value};
+use theater_record::{Permission, RecordError, Recorder, Tip, Type, Value};
 
 use crate::trap::Failure;
 
@@ -31,13 +31,14 @@ pub struct ServiceCall<'a> {
     pub results: &'a [Type],
     /// What the service decides about capabilities; it is recorded between the call and its return.
     pub decisions: &'a mut Vec<Permission>,
-    pub(crate) tip: &'a mut dyn FnMut() -> Result<Tip, RecordError>,
+    /// What the chain is written with.
+    pub(crate) recorder: &'a Recorder,
 }
 
 impl ServiceCall<'_> {
     /// The event of this call in the caller's chain, with its link. That has to be hashed at once, so
     /// not every call should ask.
-    pub fn tip(&mut self) -> Result<Tip, RecordError> {
-        (self.tip)()
+    pub fn tip(&self) -> Result<Tip, RecordError> {
+        self.recorder.last_event()
     }
 }

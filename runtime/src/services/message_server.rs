@@ -1,6 +1,6 @@
 //! `theater:simple/message-server-host`: messages from one actor to another.
 
-use theater_record::Value;
+use theater_record::{Recorder, Value};
 
 use super::{Served, address, done, given, unknown};
 use crate::actor::{lock, request_id};
@@ -18,25 +18,25 @@ impl Service for MessageServer {
         let mut args = std::mem::take(&mut call.args).into_iter();
         let outcome = match (call.function, args.next(), args.next()) {
             ("send", Some(Value::String(to)), Some(Value::Bytes(message))) => {
-                let from = sender(&self.0, &mut call)?;
+                let from = sender(&self.0, &call)?;
                 done(address(&to).and_then(|to| self.send(to, from, message)))
             }
             ("request", Some(Value::String(to)), Some(Value::Bytes(message))) => {
-                let from = sender(&self.0, &mut call)?;
+                let from = sender(&self.0, &call)?;
                 let answer = address(&to).and_then(|to| self.request(to, from, message));
                 given(answer.map(Value::Bytes))
             }
             ("open-channel", Some(Value::String(to)), Some(Value::Bytes(first))) => {
-                let from = sender(&self.0, &mut call)?;
+                let from = sender(&self.0, &call)?;
                 let channel = address(&to).and_then(|to| self.open_channel(to, from, first));
                 given(channel.map(Value::String))
             }
             ("send-on-channel", Some(Value::String(channel)), Some(Value::Bytes(message))) => {
-                let from = sender(&self.0, &mut call)?;
+                let from = sender(&self.0, &call)?;
                 done(self.send_on_channel(&channel, &from, message))
             }
             ("close-channel", Some(Value::String(channel)), None) => {
-                let from = sender(&self.0, &mut call)?;
+                let from = sender(&self.0, &call)?;
                 let system = self.0.system.get();
                 done(system.and_then(|system| {
                     system.close(&channel, Some(self.0.id), &from).map_err(|e| e.to_string())
@@ -48,10 +48,11 @@ impl Service for MessageServer {
                 Value::List(ids.collect())
             }
             ("respond-to-request", Some(Value::String(id)), Some(Value::Bytes(answer))) => {
-                done(self.respond(&id, Ok(answer)))
+                done(self.respond(&id, Ok(answer), call.recorder))
             }
             ("cancel-request", Some(Value::String(id)), None) => {
-                done(self.respond(&id, Err("the request was cancelled".to_owned())))
+                let cancelled = Err("the request was cancelled".to_owned());
+                done(self.respond(&id, cancelled, call.recorder))
             }
             (function, _, _) => return Err(unknown("message-server-host", function)),
         };
@@ -116,17 +117,25 @@ impl MessageServer {
         passed.map_err(|error| error.to_string())
     }
 
-    fn respond(&self, id: &str, answer: Result<Vec<u8>, String>) -> Result<(), String> {
-        let mut outstanding = lock(&self.0.shared.outstanding);
+    fn respond(
+        &self,
+        id: &str,
+        answer: Result<Vec<u8>, String>,
+        recorder: &Recorder,
+    ) -> Result<(), String> {
+        let shared = &self.0.shared;
+        let mut outstanding = lock(&shared.outstanding);
         let number = outstanding.keys().copied().find(|number| request_id(*number) == id);
-        let reply = number.and_then(|number| outstanding.remove(&number));
-        reply.ok_or_else(|| format!("no request {id} waits for an answer"))?.answer(answer);
+        let asked = number.and_then(|number| outstanding.remove(&number));
+        drop(outstanding);
+        let asked = asked.ok_or_else(|| format!("no request {id} waits for an answer"))?;
+        shared.answer(asked, answer, recorder);
         Ok(())
     }
 }
 
 /// The record of this call is what the receiver's chain refers to.
-fn sender(served: &Served, call: &mut ServiceCall<'_>) -> Result<Sender, Failure> {
+fn sender(served: &Served, call: &ServiceCall<'_>) -> Result<Sender, Failure> {
     let tip = call.tip().map_err(|error| Failure {
         code: theater_record::TrapCode::HostError,
         detail: error.to_string(),

@@ -1,10 +1,11 @@
 //! Calls services as the membrane would, for their tests.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use theater_record::{ChainId, Permission, Value};
+use theater_record::{About, ChainId, Options, Permission, Recorder, Seed, Value};
 
 use super::Served;
 use crate::actor_id::ActorId;
@@ -21,6 +22,7 @@ pub(super) struct Trial {
     /// For tests to keep decisions in.
     pub(super) said: Vec<String>,
     decisions: Vec<Permission>,
+    recorder: Recorder,
     _system: System,
     _folder: tempfile::TempDir,
 }
@@ -48,7 +50,10 @@ impl Trial {
             base_dir: folder.path().to_owned(),
         };
         let (said, decisions) = (Vec::new(), Vec::new());
-        Trial { served, said, decisions, _system: system, _folder: folder }
+        let (about, options, seed) = (About::default(), Options::default(), Seed::new([7; 32]));
+        let recorder = Recorder::create(io::sink(), about, options, seed, Arc::new(|| NOW_MS));
+        let recorder = recorder.expect("nothing can go wrong");
+        Trial { served, said, decisions, recorder, _system: system, _folder: folder }
     }
 
     /// The one result of a call.
@@ -70,9 +75,9 @@ impl Trial {
         function: &str,
         args: Vec<Value>,
     ) -> Result<Value, Failure> {
-        let tip = &mut || unreachable!("these services do not ask for it");
-        let (results, decisions) = (&[][..], &mut self.decisions);
-        let mut answer = service.call(ServiceCall { function, args, results, decisions, tip })?;
+        let (results, decisions, recorder) = (&[][..], &mut self.decisions, &self.recorder);
+        let call = ServiceCall { function, args, results, decisions, recorder };
+        let mut answer = service.call(call)?;
         assert_eq!(answer.len(), 1, "{function} has one result");
         Ok(answer.remove(0))
     }

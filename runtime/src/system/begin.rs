@@ -46,8 +46,8 @@ pub enum SpawnError {
     /// What it is granted cannot be given.
     #[error(transparent)]
     Host(#[from] HostError),
-    /// The file for its chain cannot be made.
-    #[error("cannot create {}", path.display())]
+    /// The file for its chain cannot be made, or the roster not be written.
+    #[error("cannot write {}", path.display())]
     Chain {
         /// The file.
         path: PathBuf,
@@ -123,7 +123,7 @@ impl System {
             // What has a chain is kept, for whoever wants to know why.
             if actor.chains().is_empty() {
                 self.forget(id);
-                self.remove_note(id);
+                self.strike(&actor);
             }
         }
         started.map(|()| id)
@@ -188,8 +188,8 @@ impl System {
         tail.copy_from_slice(&self.random()[..10]);
         let id = ActorId::new(self.now() / 1_000_000, tail);
         let actor = Arc::new(Actor::new(id, parent, Arc::new(spec)));
-        self.write_note(&actor, child)
-            .map_err(|source| SpawnError::Chain { path: self.0.options.chains.clone(), source })?;
+        let roster = self.0.roster.path().to_owned();
+        self.enrol(&actor, child).map_err(|source| SpawnError::Chain { path: roster, source })?;
         let mut actors = self.0.actors.write().unwrap_or_else(PoisonError::into_inner);
         actors.insert(id, Arc::clone(&actor));
         Ok(actor)

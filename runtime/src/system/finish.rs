@@ -182,7 +182,7 @@ impl System {
             None => {}
         }
         if !again {
-            self.remove_note(actor.id);
+            self.strike(actor);
             self.forget_earliest(actor.id);
         }
         let by = actor.ended_by();
@@ -226,7 +226,7 @@ impl System {
         if let Some((end, Some(rest))) = actor.gives_up() {
             let (state, detail) = end.lifecycle();
             close(&actor, *rest, state, detail);
-            self.remove_note(id);
+            self.strike(&actor);
         }
     }
 

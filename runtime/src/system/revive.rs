@@ -1,19 +1,16 @@
 //! How actors are brought back after their process has ended, whichever way it did.
-//!
-//! Beside the chain of every actor that has not come to its end for good there is a note, `ID.actor.json`, with the
-//! little that is not in the chain: where the files of the manifest are, and who started it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
-use serde::{Deserialize, Serialize};
 use theater_record::{CloseReason, Recorder, RecoverOptions, Recovery, ResumeOptions, Seed};
 use theater_verify::{Checked, FileSource, Verdict, VerifiedChain};
 
 use super::begin::{identity, served};
+use super::roster::Note;
 use super::{SpawnError, System};
 use crate::actor::{Actor, Life, Shared};
 use crate::actor_id::ActorId;
@@ -48,14 +45,6 @@ pub enum ReviveError {
         path: PathBuf,
         /// Why it cannot.
         source: io::Error,
-    },
-    /// The note beside the chain makes no sense.
-    #[error("{} is no note of an actor", path.display())]
-    Note {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: serde_json::Error,
     },
     /// The chain cannot be read.
     #[error(transparent)]
@@ -107,29 +96,19 @@ pub enum ReviveError {
     NoParent(ActorId),
 }
 
-/// What is not in a chain.
-#[derive(Serialize, Deserialize)]
-struct Note {
-    /// The folder that paths of the manifest start at.
-    base_dir: PathBuf,
-    /// Who has started it.
-    parent: Option<String>,
-    /// What it is called among the children that its parent's manifest names.
-    child: Option<String>,
-}
-
 impl System {
     /// Brings back every actor whose chains are in the folder of this system and that has not come to its
     /// end for good: from its chain, by replay. Nothing is lost that stands in a chain. Returns what became
     /// of each, parents before their children.
     pub fn resume_all(&self) -> io::Result<Vec<Resumed>> {
         let mut all = Vec::new();
-        for (id, note) in in_order(self.notes()?) {
+        self.0.roster.compact()?;
+        for (id, note) in in_order(self.0.roster.read()?) {
             if self.is_over_for_good(id) {
-                self.remove_note(id);
+                self.0.roster.strike(id);
                 continue;
             }
-            let (name, outcome) = match note.and_then(|note| self.prepare(id, &note)) {
+            let (name, outcome) = match self.prepare(id, &note) {
                 Ok(actor) => (actor.spec.name.clone(), Ok(actor)),
                 Err(error) => (String::new(), Err(format!("{:#}", anyhow::Error::new(error)))),
             };
@@ -159,7 +138,7 @@ impl System {
         Ok(all.into_iter().map(resumed).collect())
     }
 
-    /// Whether an actor's newest chain is closed. A crash may have kept its note from being taken away.
+    /// Whether an actor's newest chain is closed. A crash may have kept it on the roster.
     fn is_over_for_good(&self, id: ActorId) -> bool {
         let newest = self.chain_files(id).pop();
         newest.is_some_and(|path| {
@@ -167,53 +146,29 @@ impl System {
         })
     }
 
-    /// Writes the note of an actor. Without one it is not brought back, which is said in its stead.
-    pub(super) fn write_note(&self, actor: &Actor, child: Option<&str>) -> io::Result<()> {
+    /// Puts an actor on the roster. Without that it is not brought back.
+    pub(super) fn enrol(&self, actor: &Actor, child: Option<&str>) -> io::Result<()> {
         if !actor.spec.chain.keep {
             return Ok(());
         }
-        let base_dir = std::path::absolute(Path::new(".").join(&actor.spec.base_dir))?;
-        let parent = actor.parent.map(|parent| parent.to_string());
-        let note = Note { base_dir, parent, child: child.map(str::to_owned) };
-        fs::write(self.note_path(actor.id), serde_json::to_string(&note)?)
+        let folder = std::path::absolute(Path::new(".").join(&actor.spec.base_dir))?;
+        let (parent, child) = (actor.parent, child.map(str::to_owned));
+        self.0.roster.add(actor.id, &Note { folder, parent, child })
     }
 
-    /// Takes the note of an actor away that has come to its end for good.
-    pub(super) fn remove_note(&self, id: ActorId) {
-        // One that stays leads to a chain that is closed, which says so itself.
-        let _ = fs::remove_file(self.note_path(id));
-    }
-
-    fn note_path(&self, id: ActorId) -> PathBuf {
-        self.0.options.chains.join(format!("{id}{NOTE}"))
-    }
-
-    /// All notes there are, by the actors' ids.
-    fn notes(&self) -> io::Result<BTreeMap<ActorId, Result<Note, ReviveError>>> {
-        let mut notes = BTreeMap::new();
-        for entry in fs::read_dir(&self.0.options.chains)? {
-            let name = entry?.file_name();
-            let id = name.to_str().and_then(|name| name.strip_suffix(NOTE)?.parse().ok());
-            if let Some(id) = id {
-                notes.insert(id, self.read_note(id));
-            }
+    /// Takes an actor off the roster that has come to its end for good.
+    pub(super) fn strike(&self, actor: &Actor) {
+        if actor.spec.chain.keep {
+            self.0.roster.strike(actor.id);
         }
-        Ok(notes)
-    }
-
-    fn read_note(&self, id: ActorId) -> Result<Note, ReviveError> {
-        let path = self.note_path(id);
-        let unread = |source| ReviveError::File { action: "read", path: path.clone(), source };
-        let text = fs::read_to_string(&path).map_err(unread)?;
-        serde_json::from_str(&text).map_err(|source| ReviveError::Note { path, source })
     }
 
     /// Adds an actor that will be brought back when it begins.
     fn prepare(&self, id: ActorId, note: &Note) -> Result<Arc<Actor>, ReviveError> {
         let paths = self.chain_files(id);
         let newest = paths.last().cloned();
-        let path = newest.ok_or(ReviveError::NoActor { path: self.note_path(id) })?;
-        let parent: Option<ActorId> = note.parent.as_deref().and_then(|id| id.parse().ok());
+        let path = newest.ok_or(ReviveError::NoActor { path: self.chain_file(id, 1) })?;
+        let parent = note.parent;
         let above = match parent.map(|parent| (parent, self.find(parent))) {
             None => Default::default(),
             Some((_, Ok(actor))) => actor.spec.permissions.clone(),
@@ -222,7 +177,7 @@ impl System {
         let header = ChainView::open(&path)?.header()?;
         let no_actor = || ReviveError::NoActor { path: path.clone() };
         let text = header.manifest.ok_or_else(no_actor)?;
-        let source = Source::Text { text, base_dir: note.base_dir.clone() };
+        let source = Source::Text { text, base_dir: note.folder.clone() };
         let store = self.0.options.store.as_ref();
         let component = header.component.ok_or_else(no_actor)?;
         let spec = blueprint::read_again(&source, header.state, &above, store, &component)?;
@@ -316,21 +271,11 @@ impl System {
     }
 }
 
-/// What the name of a note ends with.
-const NOTE: &str = ".actor.json";
-
 /// Parents before their children.
-fn in_order(
-    mut notes: BTreeMap<ActorId, Result<Note, ReviveError>>,
-) -> Vec<(ActorId, Result<Note, ReviveError>)> {
-    let mut ordered: Vec<(ActorId, Result<Note, ReviveError>)> = Vec::new();
+fn in_order(mut notes: BTreeMap<ActorId, Note>) -> Vec<(ActorId, Note)> {
+    let mut ordered = Vec::new();
     while !notes.is_empty() {
-        let waits = |note: &Result<Note, ReviveError>| match note {
-            Ok(Note { parent: Some(parent), .. }) => {
-                parent.parse().is_ok_and(|parent| notes.contains_key(&parent))
-            }
-            Ok(Note { parent: None, .. }) | Err(_) => false,
-        };
+        let waits = |note: &Note| note.parent.is_some_and(|parent| notes.contains_key(&parent));
         let ready: Vec<ActorId> =
             notes.iter().filter(|(_, note)| !waits(note)).map(|(id, _)| *id).collect();
         // Two that have started one another are nobody's children.

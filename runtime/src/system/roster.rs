@@ -1,0 +1,199 @@
+//! The roster: which actors have not come to their end for good, with the little that is not in their
+//! chains.
+//!
+//! It is a file of JSON lines beside the chains. One line is added when an actor is started, and another when
+//! it has ended for good: a single write each, where a file for every actor would cost as much as its chain.
+//! A new process that brings the actors back leaves out those that have ended.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+use crate::actor::lock;
+use crate::actor_id::ActorId;
+
+/// The roster of a folder of chains.
+pub(super) struct Roster {
+    path: PathBuf,
+    /// Opened when something is first written.
+    file: Mutex<Option<File>>,
+}
+
+/// What is not in an actor's chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Note {
+    /// The folder that paths of the manifest start at.
+    pub(super) folder: PathBuf,
+    /// Who has started it.
+    pub(super) parent: Option<ActorId>,
+    /// What it is called among the children that its parent's manifest names.
+    pub(super) child: Option<String>,
+}
+
+/// One line.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum Line {
+    Started(ActorId, Note),
+    Ended(ActorId),
+}
+
+impl Roster {
+    /// The roster of this folder.
+    pub(super) fn of(chains: &Path) -> Roster {
+        Roster { path: chains.join("actors.jsonl"), file: Mutex::new(None) }
+    }
+
+    /// Its file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// An actor is started, or was not to be forgotten.
+    pub(super) fn add(&self, id: ActorId, note: &Note) -> io::Result<()> {
+        self.append(&Line::Started(id, note.clone()))
+    }
+
+    /// An actor has come to its end for good.
+    pub(super) fn strike(&self, id: ActorId) {
+        // A line that stays leads to a chain that is closed, which says so itself.
+        let _ = self.append(&Line::Ended(id));
+    }
+
+    /// Those who have not ended.
+    pub(super) fn read(&self) -> io::Result<BTreeMap<ActorId, Note>> {
+        let text = match fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            Err(error) => return Err(self.unread(&error.to_string())),
+        };
+        let mut actors = BTreeMap::new();
+        for (index, line) in whole(&text).lines().enumerate() {
+            match serde_json::from_str(line) {
+                Ok(Line::Started(id, note)) => drop(actors.insert(id, note)),
+                Ok(Line::Ended(id)) => drop(actors.remove(&id)),
+                Err(error) => {
+                    let reason =
+                        format!("line {} says of no actor what it should: {error}", index + 1);
+                    return Err(self.unread(&reason));
+                }
+            }
+        }
+        Ok(actors)
+    }
+
+    /// Leaves out those who have ended.
+    pub(super) fn compact(&self) -> io::Result<()> {
+        let mut lines = Vec::new();
+        for (id, note) in self.read()? {
+            lines.extend(line(&Line::Started(id, note))?);
+        }
+        let mut held = lock(&self.file);
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(&lines)?;
+        file.as_file().sync_all()?;
+        file.persist(&self.path)?;
+        // It is another file now.
+        *held = None;
+        Ok(())
+    }
+
+    fn append(&self, added: &Line) -> io::Result<()> {
+        let mut held = lock(&self.file);
+        let file = match &mut *held {
+            Some(file) => file,
+            None => held.insert(self.open()?),
+        };
+        file.write_all(&line(added)?)
+    }
+
+    /// Opens the file behind its last whole line.
+    fn open(&self) -> io::Result<File> {
+        let file = OpenOptions::new().append(true).create(true).open(&self.path)?;
+        let text = fs::read(&self.path)?;
+        let kept = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        if kept < text.len() {
+            file.set_len(kept as u64)?;
+        }
+        Ok(file)
+    }
+
+    fn unread(&self, reason: &str) -> io::Error {
+        io::Error::other(format!("cannot read {}: {reason}", self.path.display()))
+    }
+}
+
+fn line(of: &Line) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(of)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// The text without a last line that a crash has torn. Nobody was told that its actor is there.
+fn whole(text: &str) -> &str {
+    text.rfind('\n').map_or("", |end| &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::{Note, Roster};
+    use crate::actor_id::ActorId;
+
+    fn id(number: u8) -> ActorId {
+        ActorId::new(1, [number; 10])
+    }
+
+    fn note(folder: &str) -> Note {
+        Note { folder: PathBuf::from(folder), parent: Some(id(0)), child: None }
+    }
+
+    #[test]
+    fn those_who_have_not_ended_are_on_it_also_for_the_next_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let roster = Roster::of(folder.path());
+        assert!(roster.read().unwrap().is_empty());
+        for number in 1..=3 {
+            roster.add(id(number), &note("a folder")).unwrap();
+        }
+        roster.strike(id(2));
+        let next = Roster::of(folder.path());
+        let listed: Vec<_> = next.read().unwrap().into_iter().collect();
+        assert_eq!(listed, [(id(1), note("a folder")), (id(3), note("a folder"))]);
+        next.compact().unwrap();
+        assert_eq!(fs::read_to_string(next.path()).unwrap().lines().count(), 2);
+        next.strike(id(1));
+        assert_eq!(next.read().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_torn_line_is_left_out_and_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let roster = Roster::of(folder.path());
+        roster.add(id(1), &note("one")).unwrap();
+        let text = fs::read_to_string(roster.path()).unwrap();
+        fs::write(roster.path(), format!("{text}{}", &text[..text.len() / 2])).unwrap();
+        let next = Roster::of(folder.path());
+        assert_eq!(next.read().unwrap().len(), 1);
+        next.add(id(2), &note("two")).unwrap();
+        assert_eq!(next.read().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_line_that_makes_no_sense_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let roster = Roster::of(folder.path());
+        roster.add(id(1), &note("one")).unwrap();
+        let text = fs::read_to_string(roster.path()).unwrap();
+        fs::write(roster.path(), format!("{text}what is this\n")).unwrap();
+        let said = roster.read().unwrap_err().to_string();
+        assert!(said.contains("actors.jsonl: line 2 says"), "{said}");
+    }
+}
