@@ -8,17 +8,21 @@
 
 mod network;
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use theater_runtime::{ActorId, Spec, System, SystemOptions, machine};
+use theater_runtime::{ActorId, Awaited, Spec, System, SystemOptions, machine};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many clients there are where there is more than one, each with actors of its own.
 const CLIENTS: usize = 8;
+
+/// How many requests a client has under way where it does not wait for each answer before the next request.
+const UNDER_WAY: usize = 32;
 
 /// A row: its name, how many clients, how often each does it, and what it does.
 type Row = (&'static str, usize, usize, fn(&Stage, &Pair));
@@ -62,6 +66,11 @@ fn main() {
             let ratio = nowhere.per_second / files.per_second;
             println!("{name:28} {files}   {nowhere}   {ratio:6.2}");
         }
+    }
+    if wanted("requests under way") {
+        let [files, nowhere] = [true, false].map(|keep| Stage::new(keep).measure_stream());
+        let ratio = nowhere.per_second / files.per_second;
+        println!("{:28} {files}   {nowhere}   {ratio:6.2}", "requests under way, many");
     }
     let web = component("web");
     if wanted("http requests") {
@@ -145,22 +154,63 @@ impl Stage {
 
     /// Has some clients do something over and over, all at once.
     fn measure(&self, clients: usize, times: usize, act: fn(&Stage, &Pair)) -> Times {
+        self.at_once(
+            clients,
+            |pair, times| {
+                let each = |_| {
+                    let before = Instant::now();
+                    act(self, pair);
+                    before.elapsed()
+                };
+                (0..times).map(each).collect()
+            },
+            times,
+        )
+    }
+
+    /// Has clients send requests while answers to others are under way.
+    fn measure_stream(&self) -> Times {
+        self.at_once(
+            CLIENTS,
+            |pair, times| {
+                let mut under_way: VecDeque<(Instant, Awaited)> = VecDeque::new();
+                let mut taken = Vec::with_capacity(times);
+                for number in 0..times + UNDER_WAY {
+                    if under_way.len() == UNDER_WAY || number >= times {
+                        let Some((before, awaited)) = under_way.pop_front() else { break };
+                        awaited.wait(PATIENCE).unwrap();
+                        taken.push(before.elapsed());
+                    }
+                    if number < times {
+                        let before = Instant::now();
+                        let sent = self.system.request_later(pair.one, b"count".to_vec(), PATIENCE);
+                        under_way.push_back((before, sent.unwrap()));
+                    }
+                }
+                taken
+            },
+            20_000,
+        )
+    }
+
+    /// Has some clients do something so many times, all at once, after a few times to get going.
+    fn at_once(
+        &self,
+        clients: usize,
+        run: impl Fn(&Pair, usize) -> Vec<Duration> + Sync,
+        times: usize,
+    ) -> Times {
         let pairs: Vec<_> = (0..clients).map(|_| self.pair()).collect();
         let together = Barrier::new(clients);
-        let run = |pair: &Pair| {
-            (0..times / 20).for_each(|_| act(self, pair));
+        let client = |pair: &Pair| {
+            run(pair, times / 20);
             together.wait();
             let start = Instant::now();
-            let mut taken = Vec::with_capacity(times);
-            for _ in 0..times {
-                let before = Instant::now();
-                act(self, pair);
-                taken.push(before.elapsed());
-            }
+            let taken = run(pair, times);
             (start.elapsed(), taken)
         };
         let runs: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = pairs.iter().map(|pair| scope.spawn(|| run(pair))).collect();
+            let threads: Vec<_> = pairs.iter().map(|pair| scope.spawn(|| client(pair))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         Times::of(runs)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{SendError, System};
 use crate::actor::Actor;
 use crate::actor_id::ActorId;
-use crate::delivery::{Delivery, Done, HandlerCall, NoAnswer, NotHandled, Sender, reply};
+use crate::delivery::{Awaited, Delivery, Done, HandlerCall, NoAnswer, NotHandled, Sender, reply};
 use crate::interrupt::Interrupt;
 use crate::mailbox::Refused;
 
@@ -40,11 +40,22 @@ impl System {
         message: Vec<u8>,
         patience: Duration,
     ) -> Result<Vec<u8>, SendError> {
+        Ok(self.request_later(to, message, patience)?.wait(patience)?)
+    }
+
+    /// Sends a request from outside of all actors, for whoever has more to send before the answer comes. The
+    /// patience is for room in the mailbox.
+    pub fn request_later(
+        &self,
+        to: ActorId,
+        message: Vec<u8>,
+        patience: Duration,
+    ) -> Result<Awaited, SendError> {
         let (reply, awaited) = reply();
         let from = Sender::Outside;
         self.check_size(to, &message)?;
         self.put(to, Delivery::Request { from, message, reply }, patience, None)?;
-        Ok(awaited.wait(patience)?)
+        Ok(awaited)
     }
 
     /// Sends a message from an actor, which waits while there is no room.
