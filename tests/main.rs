@@ -34,3 +34,4 @@ mod regressions;
 mod sets;
 mod source_lines;
 mod supervision;
+mod templates;

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -34,16 +34,23 @@ impl Said {
 
 /// Runs `theater` or `theater-replay` with a store and a cache in `home`.
 pub(crate) fn run(home: &Path, command: &[&str]) -> Said {
-    let started = Command::new(crash::binary())
-        .args(crash::only(TEST))
-        .env(COMMAND, command.join("\n"))
-        .env("THEATER_HOME", home)
-        .output()
-        .unwrap();
+    said(process(home, command).output().unwrap())
+}
+
+/// The process that does so, for whoever wants it in another folder, or to go on.
+pub(crate) fn process(home: &Path, command: &[&str]) -> Command {
+    let mut process = Command::new(crash::binary());
+    process.args(crash::only(TEST)).env(COMMAND, command.join("\n")).env("THEATER_HOME", home);
+    process
+}
+
+/// What such a process has said.
+#[track_caller]
+pub(crate) fn said(ended: Output) -> Said {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    let (out, err) = (text(started.stdout), text(started.stderr));
+    let (out, err) = (text(ended.stdout), text(ended.stderr));
     let program = out.split_once(START).and_then(|(_, rest)| rest.rsplit_once(END));
-    let (out, rest) = program.unwrap_or_else(|| panic!("{command:?} said {out} and {err}"));
+    let (out, rest) = program.unwrap_or_else(|| panic!("it said {out} and {err}"));
     let exit = rest.lines().next().unwrap().to_owned();
     Said { exit, out: out.to_owned(), err }
 }

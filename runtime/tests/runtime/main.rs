@@ -13,5 +13,3 @@ mod host;
 mod cli;
 
 mod instantiation;
-
-mod templates;

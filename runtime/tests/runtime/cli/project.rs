@@ -1,5 +1,5 @@
 //! `theater create` and `theater build`. Cargo is a script here, so that nothing is compiled; what real
-//! cargo makes of the templates is tested in `templates.rs`.
+//! cargo makes of the templates is tested in `tests/templates.rs`, where the project is tested as a whole.
 
 use std::fs;
 use std::process::Output;
