@@ -27,7 +27,11 @@ pub(super) struct Args {
     /// The actor.
     id: String,
     /// The message.
-    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    #[arg(
+        required_unless_present = "file",
+        conflicts_with = "file",
+        allow_negative_numbers = true
+    )]
     text: Option<String>,
     /// Send what is in this file; `-` is standard input.
     #[arg(short, long)]

@@ -33,7 +33,7 @@ pub(super) struct Args {
     #[arg(default_value = ".")]
     manifest: PathBuf,
     /// The state to start with: a file, or else the state itself.
-    #[arg(short, long, value_name = "STATE")]
+    #[arg(short, long, value_name = "STATE", allow_negative_numbers = true)]
     initial_state: Option<String>,
     /// Who is to be its parent.
     #[arg(short, long, value_name = "ID")]
