@@ -182,7 +182,8 @@ fn load(
     }
 }
 
-fn component(
+/// The component that a manifest names, whose folder this is.
+pub(crate) fn component(
     manifest: &Manifest,
     base_dir: &Path,
     store: Option<&Store>,

@@ -134,7 +134,8 @@ fn nameless(ty: &Type, types: &TypeTable) -> Type {
     }
 }
 
-fn unversioned(interface: &str) -> &str {
+/// The name of an interface without its version.
+pub(crate) fn unversioned(interface: &str) -> &str {
     interface.split('@').next().unwrap_or(interface)
 }
 

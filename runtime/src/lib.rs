@@ -23,6 +23,7 @@ pub mod entry;
 pub mod escape;
 mod excerpt;
 mod family;
+mod fit;
 mod handlers;
 mod handles;
 mod home;

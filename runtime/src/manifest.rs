@@ -115,8 +115,19 @@ pub struct Loaded {
     pub notes: Vec<Finding>,
     /// Where its keys have their values.
     pub places: Places,
+    /// What it says of its component, as manifests of old do.
+    pub claims: Claims,
     /// The text it was read from.
     pub text: String,
+}
+
+/// Interfaces that a component is said to have: `[interface]` of old manifests.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// What it is said to export.
+    pub implements: Vec<String>,
+    /// What it is said to import.
+    pub requires: Vec<String>,
 }
 
 /// Why there is no manifest.
@@ -172,7 +183,9 @@ impl Manifest {
     pub fn parse(file: &str, text: String, state: Option<&[u8]>) -> Result<Loaded, Problems> {
         let (read, Sorted { problems, notes, places }) = read(&text, state);
         match read {
-            Some(manifest) if problems.is_empty() => Ok(Loaded { manifest, notes, places, text }),
+            Some((manifest, claims)) if problems.is_empty() => {
+                Ok(Loaded { manifest, notes, places, claims, text })
+            }
             _ => Err(Problems { file: file.to_owned(), problems, notes }),
         }
     }
@@ -207,7 +220,7 @@ fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8, so it is no manifest"))
 }
 
-fn read(text: &str, state: Option<&[u8]>) -> (Option<Manifest>, Sorted) {
+fn read(text: &str, state: Option<&[u8]>) -> (Option<(Manifest, Claims)>, Sorted) {
     let (document, errors) = DeTable::parse_recoverable(text);
     let own_state = own_state(document.get_ref());
     let state = state.or(own_state.as_deref());
@@ -221,8 +234,10 @@ fn read(text: &str, state: Option<&[u8]>) -> (Option<Manifest>, Sorted) {
         }
         return (None, findings.into_sorted());
     }
-    let manifest = read_root(Section::root(document.get_ref(), &findings));
-    (manifest, findings.into_sorted())
+    let mut root = Section::root(document.get_ref(), &findings);
+    let claims = rename_old(&mut root);
+    let manifest = read_root(root);
+    (manifest.map(|manifest| (manifest, claims)), findings.into_sorted())
 }
 
 /// The initial state that stands in the manifest as text.
@@ -238,7 +253,6 @@ fn own_state(document: &DeTable<'_>) -> Option<Vec<u8>> {
 }
 
 fn read_root(mut root: Section<'_>) -> Option<Manifest> {
-    rename_old(&mut root);
     let name = root.required_text("name", "name = \"my-actor\"");
     check_name(&root, name.as_deref());
     let version = root.text("version");
@@ -277,8 +291,8 @@ fn read_root(mut root: Section<'_>) -> Option<Manifest> {
     })
 }
 
-/// What keys of old are called now.
-fn rename_old(root: &mut Section<'_>) {
+/// Reads keys of old by what they are called now. What has no new name is returned.
+fn rename_old(root: &mut Section<'_>) -> Claims {
     root.rename("component_path", "component");
     root.rename("package", "component");
     root.rename("initial_state", "init_state");
@@ -291,19 +305,24 @@ fn rename_old(root: &mut Section<'_>) {
     root.ignore("long_description", "description says what the actor is for");
     root.ignore("logging", "the chain has all that is logged; see theater logs");
     root.ignore("event_server", "the server serves the events of all actors");
-    let Some(item) = root.take_old("interface") else { return };
-    let Some(mut interface) = item.section() else { return };
+    let interface = root.take_old("interface").and_then(|item| Some((item.section()?, item)));
+    let Some((mut interface, item)) = interface else { return Claims::default() };
     let message = "[interface] is no longer needed: the component itself says what it implements";
     root.findings.note(item.at, message);
-    for key in ["implements", "requires"] {
+    let mut names = |key| {
         let at = interface.place(key);
         let names = interface.take_old(key).and_then(|names| names.list(str::parse::<String>));
-        for name in names.iter().flatten().filter(|name| name.starts_with("ntwk:")) {
+        let (old, names): (Vec<_>, Vec<_>) =
+            names.unwrap_or_default().into_iter().partition(|name| name.starts_with("ntwk:"));
+        for name in old {
             let message = format!("{name} is an old name; actors implement theater:simple/actor");
             root.findings.note(at, message);
         }
-    }
+        names
+    };
+    let claims = Claims { implements: names("implements"), requires: names("requires") };
     interface.finish();
+    claims
 }
 
 fn check_name(root: &Section<'_>, name: Option<&str>) {

@@ -3,23 +3,34 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, Error};
 use serde::Serialize;
 
 use super::{Exit, MANIFEST};
-use crate::complaint::advised;
+use crate::blueprint;
+use crate::complaint::{advised, sentence};
 use crate::escape::plain;
+use crate::fit::{Misfit, misfits};
+use crate::home::Home;
 use crate::manifest::{
-    ComponentSource, Finding, InitState, Loaded, Manifest, ManifestError, Problems, Root, Sign,
+    ComponentSource, Finding, InitState, Loaded, Manifest, ManifestError, Permissions, Problems,
+    Root, Sign,
 };
+use crate::store::Store;
+use crate::world::World;
 
 const EXAMPLES: &str = "\
 Examples:
   theater validate                                 the manifest.toml of this folder
   theater validate worker/manifest.toml
   theater validate worker --check-paths            what it names has to exist
+  theater validate worker --check-interfaces       its component has to fit it
   theater validate worker --init-state state.json  with the gaps in its texts filled in
   theater validate worker --json | jq '.errors'
+
+With --check-interfaces, an error is what keeps the actor from starting or from doing what its handlers are for: an
+interface of theater:simple that no handler gives it, a handler that nobody answers, what an old [interface] says and
+is not so. A note is what may be meant: a handler that is not used, a part of WASI that is denied.
 
 Every key of a manifest is explained in runtime/MANIFEST.md.
 The JSON is described by runtime/schemas/validate-1.json.";
@@ -34,6 +45,9 @@ pub(super) struct Args {
     /// Check also that the files and folders exist that it names.
     #[arg(long)]
     check_paths: bool,
+    /// Check also that its component imports and exports what the handlers are for.
+    #[arg(long)]
+    check_interfaces: bool,
     /// The state that the actor is to start with, if another one than the manifest says.
     #[arg(long, value_name = "FILE")]
     init_state: Option<PathBuf>,
@@ -109,7 +123,7 @@ fn check(args: &Args, path: &Path) -> anyhow::Result<Result<Loaded, Problems>> {
         }
         None => None,
     };
-    let loaded = match Manifest::load(path, state.as_deref()) {
+    let mut loaded = match Manifest::load(path, state.as_deref()) {
         Ok(loaded) => loaded,
         Err(ManifestError::Invalid(problems)) => return Ok(Err(problems)),
         Err(error @ ManifestError::Unreadable { .. }) => {
@@ -117,17 +131,70 @@ fn check(args: &Args, path: &Path) -> anyhow::Result<Result<Loaded, Problems>> {
             return Err(advised(error.into(), advice));
         }
     };
-    let missing = if args.check_paths { missing(&loaded, path) } else { Vec::new() };
-    if missing.is_empty() {
+    let mut problems = beyond(&loaded, path);
+    if args.check_paths {
+        problems.extend(missing(&loaded, path));
+    }
+    if args.check_interfaces {
+        let (errors, notes) = unfitting(&loaded, path)?;
+        problems.extend(errors);
+        loaded.notes.extend(notes);
+    }
+    problems.sort();
+    loaded.notes.sort();
+    if problems.is_empty() {
         return Ok(Ok(loaded));
     }
     let file = path.display().to_string();
-    Ok(Err(Problems { file, problems: missing, notes: loaded.notes }))
+    Ok(Err(Problems { file, problems, notes: loaded.notes }))
+}
+
+/// The folder that a manifest's paths start at.
+fn base_dir(manifest: &Path) -> &Path {
+    manifest.parent().unwrap_or(Path::new(""))
+}
+
+/// What a manifest asks for that its own permissions do not leave, for which no actor is started.
+fn beyond(loaded: &Loaded, path: &Path) -> Vec<Finding> {
+    let refused = loaded.manifest.within(&Permissions::default(), base_dir(path)).err();
+    let refused = refused.map(|widening| {
+        let key = format!("permissions.{}", widening.capability);
+        loaded.places.finding(&key, widening.to_string())
+    });
+    refused.into_iter().collect()
+}
+
+/// In what a manifest and its component do not fit: errors and notes.
+fn unfitting(loaded: &Loaded, path: &Path) -> anyhow::Result<(Vec<Finding>, Vec<Finding>)> {
+    let manifest = &loaded.manifest;
+    let store = match &manifest.component {
+        ComponentSource::File(_) => None,
+        ComponentSource::Digest(_) | ComponentSource::Label(_) => {
+            Some(Store::open(Home::find()?.store())?)
+        }
+    };
+    let world = blueprint::component(manifest, base_dir(path), store.as_ref())
+        .map_err(Error::new)
+        .and_then(|component| Ok(World::of(&component)?));
+    let world = match world {
+        Ok(world) => world,
+        Err(error) => {
+            let message = format!("component: {}", sentence(&error));
+            return Ok((vec![loaded.places.finding("component", message)], Vec::new()));
+        }
+    };
+    let (errors, notes): (Vec<Misfit>, Vec<Misfit>) =
+        misfits(loaded, &world).into_iter().partition(Misfit::is_error);
+    let findings = |misfits: Vec<Misfit>| {
+        let finding = |it: &Misfit| loaded.places.finding(&it.key(), it.to_string());
+        misfits.iter().map(finding).collect()
+    };
+    Ok((findings(errors), findings(notes)))
 }
 
 /// What a manifest names that is not there, in the order of the file.
 fn missing(loaded: &Loaded, path: &Path) -> Vec<Finding> {
-    let base_dir = path.parent().unwrap_or(Path::new(""));
+    let base_dir = base_dir(path);
     let manifest = &loaded.manifest;
     let mut named: Vec<(String, &Path)> = Vec::new();
     if let ComponentSource::File(path) = &manifest.component {
@@ -158,14 +225,11 @@ fn missing(loaded: &Loaded, path: &Path) -> Vec<Finding> {
         of_handler("dirs", &dir.host);
     }
     let lost = named.into_iter().filter(|(_, path)| !base_dir.join(path).exists());
-    let mut findings: Vec<Finding> = lost
-        .map(|(key, path)| {
-            let message = format!("{key}: there is no {}", path.display());
-            loaded.places.finding(&key, message)
-        })
-        .collect();
-    findings.sort();
-    findings
+    lost.map(|(key, path)| {
+        let message = format!("{key}: there is no {}", path.display());
+        loaded.places.finding(&key, message)
+    })
+    .collect()
 }
 
 fn place(finding: &Finding) -> Place<'_> {

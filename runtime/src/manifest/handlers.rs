@@ -155,14 +155,14 @@ pub(super) fn read(sections: Vec<Section<'_>>) -> Handlers {
     let mut seen: Vec<Kind> = Vec::new();
     for mut section in sections {
         section.flatten("config", "beside type");
-        let Some(kind) = kind(&mut section) else { continue };
+        let Some((name, kind)) = kind(&mut section) else { continue };
         if seen.contains(&kind) {
-            let name = KINDS.iter().find(|(_, known)| *known == kind).map_or("", |(name, _)| name);
             let message = format!("there are two handlers of the type {name}: make them one");
             section.findings.problem(section.start, message);
             continue;
         }
         seen.push(kind);
+        section.findings.place(format!("handlers.{name}"), section.place("type"));
         read_one(&mut handlers, kind, &mut section);
         section.finish();
     }
@@ -192,8 +192,8 @@ fn read_one(handlers: &mut Handlers, kind: Kind, section: &mut Section<'_>) {
     }
 }
 
-/// The type of a handler, in any spelling it ever had.
-fn kind(section: &mut Section<'_>) -> Option<Kind> {
+/// The type of a handler, in any spelling it ever had, and how it is spelled now.
+fn kind(section: &mut Section<'_>) -> Option<(&'static str, Kind)> {
     let Some(item) = section.take("type") else {
         section.missing("type", "type = \"runtime\", or another type");
         return None;
@@ -202,12 +202,12 @@ fn kind(section: &mut Section<'_>) -> Option<Kind> {
     let folded = written.to_ascii_lowercase().replace('_', "-");
     let renamed = RENAMED.iter().find(|(old, _)| *old == folded).map(|(_, new)| *new);
     let name = renamed.unwrap_or(&folded);
-    if let Some((_, kind)) = KINDS.iter().find(|(known, _)| *known == name) {
+    if let Some(known) = KINDS.iter().find(|(known, _)| *known == name) {
         if name != written {
             let message = format!("{} {written:?} is now written {name:?}", item.path);
             section.findings.note(item.at, message);
         }
-        return Some(*kind);
+        return Some(*known);
     }
     if let Some((_, instead)) = GONE.iter().find(|(gone, _)| *gone == name) {
         return item.problem(format!("there is no handler {written:?} any more; {instead}"));

@@ -105,6 +105,209 @@ fn paths_are_checked_when_asked_for() {
 }
 
 #[test]
+fn what_permissions_do_not_leave_is_an_error_as_it_is_when_the_actor_is_started() {
+    let scene = scene();
+    scene.write(
+        "beyond.toml",
+        b"name = \"a\"\ncomponent = \"a.wasm\"\n[[handlers]]\ntype = \"timing\"\nmax_sleep = \"2m\"\n\
+          [permissions]\ntiming = { max_sleep = \"1m\" }\n",
+    );
+    expect![[r#"
+        ERRORS
+          beyond.toml:7:10: timing.max_sleep asks for 2m, and may have 1m
+
+        beyond.toml is not valid: 1 error
+        --- exit 1
+    "#]]
+    .assert_eq(&transcript(&validate(&scene, &["beyond.toml"])));
+}
+
+/// A manifest of a component of the corpus with these handlers and more.
+fn of(component: &str, handlers: &[&str], more: &str) -> String {
+    let handler = |name: &&str| format!("[[handlers]]\ntype = \"{name}\"\n");
+    let handlers: String = handlers.iter().map(handler).collect();
+    format!("name = \"a\"\ncomponent = \"{component}.wasm\"\n{handlers}{more}")
+}
+
+#[track_caller]
+fn check_interfaces(component: &str, handlers: &[&str], more: &str, expected: &Expect) {
+    let scene = Scene::with(&[component]);
+    scene.write("manifest.toml", of(component, handlers, more).as_bytes());
+    expected.assert_eq(&transcript(&validate(&scene, &["--check-interfaces"])));
+}
+
+#[test]
+fn a_component_that_fits_its_manifest_is_valid() {
+    let handlers = ["runtime", "message-server"];
+    check_interfaces(
+        "messenger",
+        &handlers,
+        "",
+        &expect![[r#"
+        manifest.toml is valid: a
+        --- exit 0
+    "#]],
+    );
+    let old = "[interface]\nimplements = [\"theater:simple/actor@0.1.0\", \"ntwk:theater/actor\"]\n\
+               requires = \"theater:simple/runtime\"\n";
+    check_interfaces(
+        "messenger",
+        &handlers,
+        old,
+        &expect![[r#"
+        NOTES
+          manifest.toml:7:1: [interface] is no longer needed: the component itself says what it implements
+          manifest.toml:8:1: ntwk:theater/actor is an old name; actors implement theater:simple/actor
+
+        manifest.toml is valid: a
+        --- exit 0
+    "#]],
+    );
+}
+
+#[test]
+fn what_a_component_imports_has_to_be_given() {
+    check_interfaces(
+        "planner",
+        &["runtime", "message-server"],
+        "",
+        &expect![[r#"
+        ERRORS
+          manifest.toml:2:13: the component imports theater:simple/environment, and no handler gives it that: add [[handlers]] with type = "environment"
+          manifest.toml:2:13: the component imports theater:simple/filesystem, and no handler gives it that: add [[handlers]] with type = "filesystem"
+          manifest.toml:2:13: the component imports theater:simple/http-client, and no handler gives it that: add [[handlers]] with type = "http-client"
+          manifest.toml:2:13: the component imports theater:simple/timing, and no handler gives it that: add [[handlers]] with type = "timing"
+
+        manifest.toml is not valid: 4 errors
+        --- exit 1
+    "#]],
+    );
+    check_interfaces(
+        "unknown-import",
+        &[],
+        "",
+        &expect![[r#"
+        ERRORS
+          manifest.toml:2:13: the component imports theater:refused/nowhere, which nobody here provides: it can import theater:simple/* and wasi:*
+
+        NOTES
+          manifest.toml:2:13: the component does not export theater:simple/actor, so it is not told that it starts: export it, or run it with theater run
+
+        manifest.toml is not valid: 1 error
+        --- exit 1
+    "#]],
+    );
+}
+
+#[test]
+fn what_comes_in_through_a_handler_has_to_be_answered() {
+    let handlers = ["runtime", "message-server", "http-server", "store", "process"];
+    check_interfaces(
+        "messenger",
+        &handlers,
+        "",
+        &expect![[r#"
+        ERRORS
+          manifest.toml:8:1: the component does not export theater:simple/http-handlers, so nobody answers what comes in through http-server: export it, or leave the handler out
+
+        NOTES
+          manifest.toml:10:1: the component imports nothing of store: leave the handler out
+          manifest.toml:12:1: the component imports nothing of process: leave the handler out
+
+        manifest.toml is not valid: 1 error
+        --- exit 1
+    "#]],
+    );
+    check_interfaces(
+        "hello",
+        &["message-server"],
+        "",
+        &expect![[r#"
+        ERRORS
+          manifest.toml:4:1: the component does not export theater:simple/message-server-client, so nobody answers what comes in through message-server: export it, or leave the handler out
+
+        NOTES
+          manifest.toml:2:13: the component does not export theater:simple/actor, so it is not told that it starts: export it, or run it with theater run
+
+        manifest.toml is not valid: 1 error
+        --- exit 1
+    "#]],
+    );
+}
+
+#[test]
+fn what_permissions_deny_of_wasi_is_worth_knowing() {
+    let denied = "[permissions]\nfilesystem = \"deny\"\nnetwork = \"deny\"\n";
+    check_interfaces(
+        "walk",
+        &[],
+        denied,
+        &expect![[r#"
+        NOTES
+          manifest.toml:2:13: the component does not export theater:simple/actor, so it is not told that it starts: export it, or run it with theater run
+          manifest.toml:4:14: the component imports wasi:filesystem, and filesystem is denied, so what it asks for there fails: permit some of it, if the component needs it
+
+        manifest.toml is valid: a
+        --- exit 0
+    "#]],
+    );
+}
+
+#[test]
+fn what_an_old_manifest_claims_has_to_be_so() {
+    let handlers = ["runtime", "message-server"];
+    let old = "[interface]\nimplements = [\"theater:simple/actor\", \"theater:simple/http-handlers\"]\n\
+               requires = [\"theater:simple/timing@0.1.0\"]\n";
+    check_interfaces(
+        "messenger",
+        &handlers,
+        old,
+        &expect![[r#"
+        ERRORS
+          manifest.toml:8:14: interface.implements: the component does not export theater:simple/http-handlers: take it off the list
+          manifest.toml:9:12: interface.requires: the component does not import theater:simple/timing@0.1.0: take it off the list
+
+        NOTES
+          manifest.toml:7:1: [interface] is no longer needed: the component itself says what it implements
+
+        manifest.toml is not valid: 2 errors
+        --- exit 1
+    "#]],
+    );
+}
+
+#[test]
+fn a_component_that_is_none_fits_nothing() {
+    let scene = Scene::with(&[]);
+    scene.write("manifest.toml", of("missing", &[], "").as_bytes());
+    expect![[r#"
+        ERRORS
+          manifest.toml:2:13: component: the component missing.wasm of a cannot be used: cannot read missing.wasm: No such file or directory (os error 2)
+
+        manifest.toml is not valid: 1 error
+        --- exit 1
+    "#]].assert_eq(&transcript(&validate(&scene, &["--check-interfaces"])));
+    scene.write("missing.wasm", b"nothing of the kind");
+    expect![[r#"
+        ERRORS
+          manifest.toml:2:13: component: the component missing.wasm of a cannot be used: not WebAssembly: the first bytes are not a module's or a component's
+
+        manifest.toml is not valid: 1 error
+        --- exit 1
+    "#]].assert_eq(&transcript(&validate(&scene, &["--check-interfaces"])));
+    let stored = of("missing", &[], "").replace("missing.wasm", "store:nobody-has-this");
+    scene.write("manifest.toml", stored.as_bytes());
+    expect![[r#"
+        ERRORS
+          manifest.toml:2:13: component: the store does not have nobody-has-this
+
+        manifest.toml is not valid: 1 error
+        --- exit 1
+    "#]]
+    .assert_eq(&transcript(&validate(&scene, &["--check-interfaces"])));
+}
+
+#[test]
 fn gaps_are_filled_in_from_a_given_state() {
     let scene = scene();
     scene.write("gap.toml", b"name = \"${who}\"\ncomponent = \"a.wasm\"\n");
@@ -169,6 +372,21 @@ fn json_is_as_its_schema_promises() {
         assert_eq!(document["notes"].as_array().unwrap().len(), notes);
         assert_eq!(output.status.code(), Some(i32::from(!valid)));
     }
+}
+
+#[test]
+fn what_does_not_fit_is_told_as_json_too() {
+    let scene = Scene::with(&["messenger"]);
+    scene.write("manifest.toml", of("messenger", &["runtime", "timing"], "").as_bytes());
+    let output = validate(&scene, &["--check-interfaces", "--json"]);
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let schema = include_str!("../../../schemas/validate-1.json");
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    conforms(&document, &schema, &schema);
+    let [errors, notes] = ["errors", "notes"].map(|key| document[key].as_array().unwrap());
+    assert_eq!((errors.len(), notes.len()), (1, 1), "{document}");
+    assert!(errors[0]["message"].as_str().unwrap().contains("type = \"message-server\""));
+    assert_eq!((&notes[0]["line"], &notes[0]["column"]), (&Value::from(6), &Value::from(1)));
 }
 
 /// Checks a document against the part of JSON Schema that the schema uses.
