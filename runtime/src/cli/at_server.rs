@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::Error;
 use serde::Serialize;
 
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, actor_path};
 use crate::complaint::advised;
 use crate::server::listing::{ActorJson, EndJson};
 use crate::server::{PORT, Token};
@@ -45,6 +45,37 @@ impl ServerArgs {
                 (None, None) => None,
             };
         Client::new(&address, token).map_err(not_answered)
+    }
+}
+
+/// The actor that a command does something to.
+#[derive(clap::Args)]
+pub(super) struct ActorArgs {
+    /// The actor.
+    id: String,
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+impl ActorArgs {
+    /// Has the server do something to the actor, and says that it is done.
+    pub(super) fn has_done(
+        &self,
+        action: &str,
+        done: &str,
+        out: &mut dyn Write,
+    ) -> anyhow::Result<Exit> {
+        let client = self.server.client()?;
+        let answer = client.post(&actor_path(&self.id, action), Vec::new());
+        let actor: ActorJson = answer.and_then(|it| client.parsed(&it)).map_err(not_answered)?;
+        if self.json {
+            return print_json(&actor, out);
+        }
+        writeln!(out, "{done} {}", actor.id)?;
+        Ok(Exit::Fine)
     }
 }
 

@@ -2,11 +2,8 @@
 
 use std::io::Write;
 
-use crate::client::actor_path;
-use crate::server::listing::ActorJson;
-
 use super::Exit;
-use super::at_server::{ServerArgs, not_answered, print_json};
+use super::at_server::ActorArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,22 +14,10 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The actor.
-    id: String,
     #[command(flatten)]
-    server: ServerArgs,
-    /// Print one JSON document.
-    #[arg(long)]
-    json: bool,
+    actor: ActorArgs,
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    let client = args.server.client()?;
-    let answer = client.post(&actor_path(&args.id, "/restart"), Vec::new());
-    let actor: ActorJson = answer.and_then(|it| client.parsed(&it)).map_err(not_answered)?;
-    if args.json {
-        return print_json(&actor, out);
-    }
-    writeln!(out, "restarted {}", actor.id)?;
-    Ok(Exit::Fine)
+    args.actor.has_done("/restart", "restarted", out)
 }
