@@ -4,12 +4,12 @@
 use std::fs;
 
 use theater_record::Permission;
-use theater_runtime::Backend;
+use theater_verify::VerifiedChain;
 
-use crate::stage::actors::{SOON, Stage};
+use crate::stage::actors::Stage;
 use crate::stage::history::History;
 use crate::stage::server::{Request, Server};
-use crate::stage::{component, replay, verified};
+use crate::stage::{component, replays};
 
 /// What the model wants done, step by step.
 fn plan(tool: &str, elsewhere: &str) -> [String; 7] {
@@ -60,8 +60,7 @@ fn every_attempt_of_an_agent_is_in_its_chain_allowed_or_not() {
     assert_eq!(fs::read_to_string(stage.path("desk/notes.txt")).unwrap(), "sunny");
     assert!(!stage.path("outside.txt").exists());
     assert_eq!((tool.connections() > 0, elsewhere.connections()), (true, 0));
-    stage.system.stop(agent, SOON).unwrap();
-    let chain = fs::read(stage.system.chain_path(agent).unwrap()).unwrap();
+    let chain = stage.ended(agent);
     let decisions = decisions(&chain);
     let refused: Vec<_> = decisions.iter().filter(|it| !it.allowed).collect();
     assert_eq!(refused.len(), 2, "{refused:?}");
@@ -79,13 +78,11 @@ fn every_attempt_of_an_agent_is_in_its_chain_allowed_or_not() {
     // With the model, the tools and the files gone, it does the same.
     drop((model, tool, elsewhere));
     fs::remove_dir_all(stage.path("desk")).unwrap();
-    for backend in [Backend::Cranelift, Backend::Pulley] {
-        replay(&verified(&chain), &component("planner"), backend);
-    }
+    replays(&chain, "planner");
 }
 
-fn decisions(chain: &[u8]) -> Vec<Permission> {
-    let history = History::of(&verified(chain));
+fn decisions(chain: &VerifiedChain) -> Vec<Permission> {
+    let history = History::of(chain);
     let decisions = history.permissions().into_iter().cloned();
     decisions.filter(|decision| decision.capability != "message").collect()
 }

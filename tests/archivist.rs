@@ -2,113 +2,69 @@
 //! said in `corpus/guests/rust/archivist/src/lib.rs`.
 
 use std::fs;
-use std::time::Duration;
 
-use theater_record::{Event, Frame, Stored, record_hash};
+use theater_record::{Frame, record_hash};
 use theater_runtime::chain_view::ChainView;
 use theater_runtime::manifest::{RuntimeUse, StoreUse};
-use theater_runtime::{ActorId, Backend, End, Spec, Store, System, SystemOptions};
+use theater_runtime::{ActorId, End, Store};
 use theater_verify::VerifiedChain;
 
-use crate::stage::{component, replay, verified};
+use crate::stage::actors::{SOON, Stage};
+use crate::stage::history::History;
+use crate::stage::replays;
 
-const SOON: Duration = Duration::from_secs(20);
-
-/// A system with a folder of its own.
-struct Scene {
-    system: System,
-    folder: tempfile::TempDir,
-}
-
-impl Scene {
-    fn new() -> Scene {
-        let folder = tempfile::tempdir().unwrap();
-        let system = System::new(SystemOptions {
-            chains: folder.path().join("chains"),
-            stores: folder.path().join("stores"),
-            store: None,
-            cache: Some(crate::stage::cache()),
-            clock: theater_runtime::machine::clock(),
-            random: Box::new(|| theater_runtime::machine::random().unwrap()),
-            log: Box::new(|_, _| {}),
-        });
-        Scene { system: system.unwrap(), folder }
-    }
-
-    /// An archivist who may do this with stores.
-    fn spawn(&self, may: Option<StoreUse>) -> ActorId {
-        let bytes = fs::read(component("archivist")).unwrap();
-        let mut spec = Spec::new("archivist", bytes);
+/// An archivist who may do this with stores.
+fn archivist(stage: &Stage, may: Option<StoreUse>) -> ActorId {
+    stage.spawn_of("archivist", |spec| {
         spec.handlers.runtime = Some(RuntimeUse);
         spec.handlers.store = may;
         spec.state = Some(b"nothing yet".to_vec());
-        self.system.spawn(spec, None).unwrap()
-    }
+    })
+}
 
-    #[track_caller]
-    fn ask(&self, id: ActorId, request: &str) -> String {
-        let answer = self.system.request(id, request.as_bytes().to_vec(), SOON).unwrap();
-        String::from_utf8(answer).unwrap()
-    }
-
-    /// Stops an actor, takes all stores away, and holds its chain against its component.
-    #[track_caller]
-    fn ends_and_replays(self, ids: &[ActorId]) -> Vec<VerifiedChain> {
-        for id in ids {
-            self.system.stop(*id, SOON).unwrap();
-        }
-        let _ = fs::remove_dir_all(self.folder.path().join("stores"));
-        let one = |id: &ActorId| {
-            let chain = verified(&fs::read(self.system.chain_path(*id).unwrap()).unwrap());
-            for backend in [Backend::Cranelift, Backend::Pulley] {
-                replay(&chain, &component("archivist"), backend);
-            }
-            chain
-        };
-        ids.iter().map(one).collect()
-    }
+/// Stops actors, takes all stores away, and holds each chain against its component.
+#[track_caller]
+fn end_and_replay(stage: &Stage, ids: &[ActorId]) -> Vec<VerifiedChain> {
+    let chains: Vec<_> = ids.iter().map(|id| stage.ended(*id)).collect();
+    let _ = fs::remove_dir_all(stage.path("stores"));
+    chains.iter().for_each(|chain| replays(chain, "archivist"));
+    chains
 }
 
 /// What a chain says was decided about stores, without their ids.
 fn decisions(chain: &VerifiedChain) -> Vec<String> {
-    let mut decisions = Vec::new();
-    let mut reader = chain.reader().unwrap();
-    while let Some(stored) = reader.read().unwrap() {
-        let Stored::Record(record) = stored else { continue };
-        if let Event::Permission(decision) = record.event().unwrap()
-            && decision.capability == "store"
-        {
-            decisions.push(format!("{} {}", decision.reason, decision.detail));
-        }
-    }
-    decisions
+    let history = History::of(chain);
+    let about_stores = history.permissions().into_iter().filter(|it| it.capability == "store");
+    about_stores.map(|it| format!("{} {}", it.reason, it.detail)).collect()
 }
 
 #[test]
 fn content_is_kept_named_and_shared() {
-    let scene = Scene::new();
-    let (one, other) =
-        (scene.spawn(Some(StoreUse::default())), scene.spawn(Some(StoreUse::default())));
-    let store = scene.ask(one, "new");
-    let note = scene.ask(one, &format!("put {store} note"));
+    let stage = Stage::new();
+    let (one, other) = (
+        archivist(&stage, Some(StoreUse::default())),
+        archivist(&stage, Some(StoreUse::default())),
+    );
+    let store = stage.ask(one, "new");
+    let note = stage.ask(one, &format!("put {store} note"));
     assert_eq!(note, blake3::hash(b"note").to_string());
-    assert_eq!(scene.ask(other, &format!("get {store} {note}")), "note");
-    assert_eq!(scene.ask(other, &format!("exists {store} {}", "0".repeat(64))), "false");
-    assert_eq!(scene.ask(one, &format!("label {store} latest {note}")), "done");
-    let newer = scene.ask(other, &format!("put-at {store} latest newer"));
-    assert_eq!(scene.ask(one, &format!("labelled {store} latest")), newer);
-    assert_eq!(scene.ask(one, &format!("take {store} latest {newer}")), "done");
-    assert_eq!(scene.ask(one, &format!("labelled {store} latest")), note);
-    let newest = scene.ask(one, &format!("replace-at {store} latest newest"));
-    assert_eq!(scene.ask(one, &format!("set {store} first {note}")), "done");
-    assert_eq!(scene.ask(one, &format!("labels {store}")), "first\nlatest");
+    assert_eq!(stage.ask(other, &format!("get {store} {note}")), "note");
+    assert_eq!(stage.ask(other, &format!("exists {store} {}", "0".repeat(64))), "false");
+    assert_eq!(stage.ask(one, &format!("label {store} latest {note}")), "done");
+    let newer = stage.ask(other, &format!("put-at {store} latest newer"));
+    assert_eq!(stage.ask(one, &format!("labelled {store} latest")), newer);
+    assert_eq!(stage.ask(one, &format!("take {store} latest {newer}")), "done");
+    assert_eq!(stage.ask(one, &format!("labelled {store} latest")), note);
+    let newest = stage.ask(one, &format!("replace-at {store} latest newest"));
+    assert_eq!(stage.ask(one, &format!("set {store} first {note}")), "done");
+    assert_eq!(stage.ask(one, &format!("labels {store}")), "first\nlatest");
     let mut all = [note, newer, newest];
     all.sort();
-    assert_eq!(scene.ask(other, &format!("all {store}")), all.join("\n"));
-    assert_eq!(scene.ask(other, &format!("size {store}")), "15");
-    assert_eq!(scene.ask(one, &format!("forget {store} latest")), "done");
-    assert_eq!(scene.ask(one, &format!("labelled {store} latest")), "none");
-    let chains = scene.ends_and_replays(&[one, other]);
+    assert_eq!(stage.ask(other, &format!("all {store}")), all.join("\n"));
+    assert_eq!(stage.ask(other, &format!("size {store}")), "15");
+    assert_eq!(stage.ask(one, &format!("forget {store} latest")), "done");
+    assert_eq!(stage.ask(one, &format!("labelled {store} latest")), "none");
+    let chains = end_and_replay(&stage, &[one, other]);
     let expected = [
         "new",
         "store",
@@ -123,9 +79,9 @@ fn content_is_kept_named_and_shared() {
 
 #[test]
 fn what_is_not_there_not_sound_or_no_name_is_an_error() {
-    let scene = Scene::new();
-    let id = scene.spawn(Some(StoreUse::default()));
-    let store = scene.ask(id, "new");
+    let stage = Stage::new();
+    let id = archivist(&stage, Some(StoreUse::default()));
+    let store = stage.ask(id, "new");
     let missing = "0".repeat(64);
     for (request, expected) in [
         (format!("get {store} {missing}"), format!("the store has no content {missing}")),
@@ -144,41 +100,41 @@ fn what_is_not_there_not_sound_or_no_name_is_an_error() {
             "a content of 8388609 bytes is too large for an actor".to_owned(),
         ),
     ] {
-        assert_eq!(scene.ask(id, &request), format!("no: {expected}"), "{request}");
+        assert_eq!(stage.ask(id, &request), format!("no: {expected}"), "{request}");
     }
-    assert_eq!(scene.ask(id, &format!("all {store}")), "", "nothing was kept by any of these");
-    let largest = scene.ask(id, &format!("put-bytes {store} {}", 8 << 20));
-    let folder = scene.folder.path().join("stores").join(&store);
+    assert_eq!(stage.ask(id, &format!("all {store}")), "", "nothing was kept by any of these");
+    let largest = stage.ask(id, &format!("put-bytes {store} {}", 8 << 20));
+    let folder = stage.path("stores").join(&store);
     let kept = Store::open(folder).unwrap();
     fs::write(kept.path(&largest.parse().unwrap()), "damaged").unwrap();
-    let answer = scene.ask(id, &format!("get {store} {largest}"));
+    let answer = stage.ask(id, &format!("get {store} {largest}"));
     assert_eq!(answer, format!("no: the content {largest} is damaged"));
-    scene.ends_and_replays(&[id]);
+    end_and_replay(&stage, &[id]);
 }
 
 #[test]
 fn permissions_hold_and_denials_are_recorded() {
-    let scene = Scene::new();
-    let owner = scene.spawn(Some(StoreUse::default()));
-    let store = scene.ask(owner, "new");
-    let note = scene.ask(owner, &format!("put {store} note"));
-    let reader = scene.spawn(Some(StoreUse { write: Some(false), max_bytes: None }));
-    let small = scene.spawn(Some(StoreUse { write: None, max_bytes: Some(4) }));
-    let nobody = scene.spawn(None);
-    assert_eq!(scene.ask(reader, &format!("get {store} {note}")), "note");
-    assert_eq!(scene.ask(reader, &format!("put {store} x")), {
+    let stage = Stage::new();
+    let owner = archivist(&stage, Some(StoreUse::default()));
+    let store = stage.ask(owner, "new");
+    let note = stage.ask(owner, &format!("put {store} note"));
+    let reader = archivist(&stage, Some(StoreUse { write: Some(false), max_bytes: None }));
+    let small = archivist(&stage, Some(StoreUse { write: None, max_bytes: Some(4) }));
+    let nobody = archivist(&stage, None);
+    assert_eq!(stage.ask(reader, &format!("get {store} {note}")), "note");
+    assert_eq!(stage.ask(reader, &format!("put {store} x")), {
         "no: store#store is denied: stores can only be read"
     });
-    assert_eq!(scene.ask(reader, "new"), "no: store#new is denied: stores can only be read");
-    assert_eq!(scene.ask(small, &format!("put {store} note")), note);
-    assert_eq!(scene.ask(small, &format!("put {store} notes")), {
+    assert_eq!(stage.ask(reader, "new"), "no: store#new is denied: stores can only be read");
+    assert_eq!(stage.ask(small, &format!("put {store} note")), note);
+    assert_eq!(stage.ask(small, &format!("put {store} notes")), {
         "no: store#store is denied: 5 bytes are more than 4"
     });
-    assert_eq!(scene.ask(nobody, &format!("labels {store}")), {
+    assert_eq!(stage.ask(nobody, &format!("labels {store}")), {
         "no: store#list-labels is denied: the manifest has no such handler"
     });
-    assert_eq!(scene.ask(owner, &format!("size {store}")), "4");
-    let chains = scene.ends_and_replays(&[reader, small, nobody]);
+    assert_eq!(stage.ask(owner, &format!("size {store}")), "4");
+    let chains = end_and_replay(&stage, &[reader, small, nobody]);
     let decided: Vec<_> = chains.iter().map(decisions).collect();
     assert_eq!(decided[0], ["2 stores can only be read"; 2]);
     assert_eq!(decided[1], ["0 store", "1 5 bytes are more than 4"]);
@@ -187,11 +143,11 @@ fn permissions_hold_and_denials_are_recorded() {
 
 #[test]
 fn an_actor_reads_its_own_chain() {
-    let scene = Scene::new();
-    let id = scene.spawn(None);
-    let head = scene.ask(id, "head");
+    let stage = Stage::new();
+    let id = archivist(&stage, None);
+    let head = stage.ask(id, "head");
     let (number, hash) = head.split_once(' ').unwrap();
-    let view = ChainView::open(&scene.system.chain_path(id).unwrap()).unwrap();
+    let view = ChainView::open(&stage.system.chain_path(id).unwrap()).unwrap();
     let event = view.event(number.parse().unwrap()).unwrap();
     assert_eq!(event.hash.to_string(), hash);
     assert_eq!(event.kind.name(), "import-call");
@@ -202,34 +158,34 @@ fn an_actor_reads_its_own_chain() {
         let data: String = event.body.iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{} {} {parent} {} {data}", event.number, event.hash, event.kind.name())
     };
-    assert_eq!(scene.ask(id, "event 0"), told(&view.event(0).unwrap()));
-    assert_eq!(scene.ask(id, &format!("event {number}")), told(&event));
+    assert_eq!(stage.ask(id, "event 0"), told(&view.event(0).unwrap()));
+    assert_eq!(stage.ask(id, &format!("event {number}")), told(&event));
     let some = view.events(2, 3, usize::MAX).unwrap();
     let some: Vec<String> = some.iter().map(told).collect();
-    assert_eq!(scene.ask(id, "events 2 3"), some.join("\n"));
-    assert_eq!(scene.ask(id, "events 99999 3"), "", "there is nothing beyond the end");
-    let missing = scene.ask(id, "event 99999");
+    assert_eq!(stage.ask(id, "events 2 3"), some.join("\n"));
+    assert_eq!(stage.ask(id, "events 99999 3"), "", "there is nothing beyond the end");
+    let missing = stage.ask(id, "event 99999");
     assert!(missing.starts_with("no: there is no event 99999: "), "{missing}");
-    assert_eq!(scene.ask(id, "state 0"), "nothing yet");
-    assert_eq!(scene.ask(id, &format!("state {number}")), "nothing yet");
+    assert_eq!(stage.ask(id, "state 0"), "nothing yet");
+    assert_eq!(stage.ask(id, &format!("state {number}")), "nothing yet");
     let newest = view.count().unwrap() - 1;
-    assert_eq!(scene.ask(id, &format!("state {newest}")), format!("state {number}"));
-    let all: u64 = scene.ask(id, "chain").parse().unwrap();
+    assert_eq!(stage.ask(id, &format!("state {newest}")), format!("state {number}"));
+    let all: u64 = stage.ask(id, "chain").parse().unwrap();
     assert!(all > newest && all <= view.count().unwrap());
     for _ in 0..20 {
-        assert_eq!(scene.ask(id, "log 65536"), "logged");
+        assert_eq!(stage.ask(id, "log 65536"), "logged");
     }
     // Long payloads stand out of line, so it takes many events to come to a megabyte.
-    assert!(scene.ask(id, "chain").parse::<u64>().is_ok());
-    scene.ends_and_replays(&[id]);
+    assert!(stage.ask(id, "chain").parse::<u64>().is_ok());
+    end_and_replay(&stage, &[id]);
 }
 
 #[test]
 fn data_and_links_are_what_stands_in_the_chain() {
-    let scene = Scene::new();
-    let id = scene.spawn(None);
-    let events = scene.ask(id, "events 0 4096");
-    scene.system.stop(id, SOON).unwrap();
+    let stage = Stage::new();
+    let id = archivist(&stage, None);
+    let events = stage.ask(id, "events 0 4096");
+    stage.system.stop(id, SOON).unwrap();
     let mut parent = "none".to_owned();
     for line in events.lines() {
         let words: Vec<&str> = line.split(' ').collect();
@@ -244,19 +200,19 @@ fn data_and_links_are_what_stands_in_the_chain() {
         parent = words[1].to_owned();
     }
     assert!(events.lines().count() > 10);
-    scene.ends_and_replays(&[id]);
+    end_and_replay(&stage, &[id]);
 }
 
 #[test]
 fn what_is_too_long_for_a_log_ends_the_actor_and_it_ends_once() {
-    let scene = Scene::new();
-    let (logs, leaves) = (scene.spawn(None), scene.spawn(None));
-    assert!(scene.system.request(logs, b"log 65537".to_vec(), SOON).is_err());
-    assert_eq!(scene.ask(leaves, "leave twice"), {
+    let stage = Stage::new();
+    let (logs, leaves) = (archivist(&stage, None), archivist(&stage, None));
+    assert!(stage.system.request(logs, b"log 65537".to_vec(), SOON).is_err());
+    assert_eq!(stage.ask(leaves, "leave twice"), {
         "Ok(()) Err(\"the actor is coming to its end already\")"
     });
-    let end = |id| scene.system.stop(id, SOON).unwrap();
+    let end = |id| stage.system.stop(id, SOON).unwrap();
     assert!(matches!(end(logs), End::Failed(_)));
     assert_eq!(end(leaves), End::Completed(None));
-    scene.ends_and_replays(&[logs, leaves]);
+    end_and_replay(&stage, &[logs, leaves]);
 }

@@ -14,11 +14,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use theater_record::Event;
-use theater_runtime::{ActorId, Backend, End, Source, SpawnError};
+use theater_runtime::{ActorId, End, Source, SpawnError};
 
 use crate::stage::actors::{SOON, Stage};
 use crate::stage::history::History;
-use crate::stage::{component, replay, verified};
+use crate::stage::{component, replays, verified};
 
 /// An actor that is on the network.
 struct Web {
@@ -116,9 +116,7 @@ impl Web {
         self.stage.end(self.id);
         let chain = verified(&fs::read(self.chain_path()).unwrap());
         drop((self.stage, self.folder));
-        for backend in [Backend::Cranelift, Backend::Pulley] {
-            replay(&chain, &component("web"), backend);
-        }
+        replays(&chain, "web");
         History::of(&chain)
     }
 }

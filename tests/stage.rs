@@ -252,6 +252,14 @@ pub(crate) fn replay(chain: &VerifiedChain, component: &Path, backend: Backend) 
     std::mem::take(&mut *printed.lock().unwrap())
 }
 
+/// Replays a chain of a guest of the corpus with no host at all, on both backends.
+#[track_caller]
+pub(crate) fn replays(chain: &VerifiedChain, guest: &str) {
+    for backend in BACKENDS {
+        replay(chain, &component(guest), backend);
+    }
+}
+
 /// Replays a chain as the options say. The engine counts fuel if they want to know it.
 pub(crate) fn replay_with(
     chain: &VerifiedChain,

@@ -12,7 +12,7 @@ use theater_runtime::{
 use theater_verify::VerifiedChain;
 use theater_verify::set::{Member, hold};
 
-use super::{component, replay, verified};
+use super::{component, replay, replays, verified};
 
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
@@ -111,8 +111,12 @@ impl Stage {
     }
 
     pub(crate) fn spawn_as(&self, change: impl FnOnce(&mut Spec)) -> ActorId {
-        let bytes = std::fs::read(component("messenger")).unwrap();
-        let mut spec = Spec::new("messenger", bytes);
+        self.spawn_of("messenger", change)
+    }
+
+    /// An actor of a guest of the corpus, without a manifest.
+    pub(crate) fn spawn_of(&self, guest: &str, change: impl FnOnce(&mut Spec)) -> ActorId {
+        let mut spec = Spec::new(guest, std::fs::read(component(guest)).unwrap());
         change(&mut spec);
         self.system.spawn(spec, None).unwrap()
     }
@@ -216,12 +220,16 @@ impl Stage {
     /// Stops an actor and holds its chain against its component, with no other actor around.
     #[track_caller]
     pub(crate) fn ends_and_replays(&self, id: ActorId) -> Told {
-        self.system.stop(id, SOON).unwrap();
-        let chain = verified(&std::fs::read(self.system.chain_path(id).unwrap()).unwrap());
-        for backend in [Backend::Cranelift, Backend::Pulley] {
-            replay(&chain, &component("messenger"), backend);
-        }
+        let chain = self.ended(id);
+        replays(&chain, "messenger");
         Told::of(&chain)
+    }
+
+    /// Stops an actor, and returns its chain.
+    #[track_caller]
+    pub(crate) fn ended(&self, id: ActorId) -> VerifiedChain {
+        self.system.stop(id, SOON).unwrap();
+        verified(&std::fs::read(self.system.chain_path(id).unwrap()).unwrap())
     }
 
     pub(crate) fn listed(&self, id: ActorId) -> Listed {
