@@ -1,12 +1,14 @@
 //! `theater store`: what it says, what it leaves, and what is left when it is killed.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use serde_json::Value;
+use theater_runtime::escape::argument;
 use theater_runtime::{Home, Store};
 
 use super::validate::conforms;
@@ -22,10 +24,16 @@ fn store(scene: &Scene, args: &[&str]) -> Output {
     command(scene, args).output().expect("the program can be run")
 }
 
+/// Types one command after the other, and compares all that is said.
 #[track_caller]
-fn check(scene: &Scene, args: &[&str], expected: &Expect) {
+fn check(scene: &Scene, commands: &[&[&str]], expected: &Expect) {
     let home = scene.path("home").display().to_string();
-    expected.assert_eq(&transcript(&store(scene, args)).replace(&home, "HOME"));
+    let said = commands.iter().map(|args| {
+        let words = args.iter().map(|word| argument(Path::new(word)));
+        let typed = words.collect::<Vec<_>>().join(" ");
+        format!("$ theater store {typed}\n{}", transcript(&store(scene, args)))
+    });
+    expected.assert_eq(&said.collect::<String>().replace(&home, "HOME"));
 }
 
 fn scene() -> Scene {
@@ -41,100 +49,65 @@ fn opened(scene: &Scene) -> Store {
 }
 
 #[test]
-#[allow(clippy::too_many_lines, reason = "most of it is what is printed")]
 fn files_are_kept_labelled_listed_and_got_back() {
     let scene = scene();
-    check(
-        &scene,
-        &["put", "one", "--label", "it"],
-        &expect![[r#"
-        d33fb48ab5adff269ae172b29a6913ff04f6f266207a7a8e976f2ecd571d4492
-        --- exit 0
-    "#]],
-    );
-    check(
-        &scene,
-        &["put", "two"],
-        &expect![[r#"
-        dc770fff53f50835f8cc957e01c0d5731d3c2ed544c375493a28c09be5e09763
-        --- exit 0
-    "#]],
-    );
-    check(
-        &scene,
-        &["list"],
-        &expect![[r#"
-        d33fb48ab5adff269ae172b29a6913ff04f6f266207a7a8e976f2ecd571d4492      3 B  it
-        dc770fff53f50835f8cc957e01c0d5731d3c2ed544c375493a28c09be5e09763      3 B
-        2 contents, 6 B
-        --- exit 0
-    "#]],
-    );
-    check(
-        &scene,
-        &["label", "my it", "it"],
-        &expect![[r#"
-        "my it"  d33fb48ab5adff269ae172b29a6913ff04f6f266207a7a8e976f2ecd571d4492
-        --- exit 0
-    "#]],
-    );
     let two = blake3::hash(b"two").to_string();
     check(
         &scene,
-        &["label", "it", &two, "--add"],
+        &[
+            &["put", "one", "--label", "it"],
+            &["put", "two"],
+            &["list"],
+            &["label", "my it", "it"],
+            &["label", "it", &two, "--add"],
+            &["labels"],
+            &["get", "it"],
+            &["get", "store:my it", "--output", "copy"],
+        ],
         &expect![[r#"
-        it  d33fb48ab5adff269ae172b29a6913ff04f6f266207a7a8e976f2ecd571d4492  dc770fff53f50835f8cc957e01c0d5731d3c2ed544c375493a28c09be5e09763
-        --- exit 0
-    "#]],
-    );
-    check(
-        &scene,
-        &["labels"],
-        &expect![[r#"
-        it  d33fb48ab5adff269ae172b29a6913ff04f6f266207a7a8e976f2ecd571d4492  dc770fff53f50835f8cc957e01c0d5731d3c2ed544c375493a28c09be5e09763
-        "my it"  d33fb48ab5adff269ae172b29a6913ff04f6f266207a7a8e976f2ecd571d4492
-        2 labels
-        --- exit 0
-    "#]],
-    );
-    check(
-        &scene,
-        &["get", "it"],
-        &expect![[r#"
-        two--- exit 0
-    "#]],
-    );
-    check(
-        &scene,
-        &["get", "store:my it", "--output", "copy"],
-        &expect![[r#"
-        --- exit 0
-    "#]],
+            $ theater store put one --label it
+            d33fb48ab5adff269ae172b29a6913ff04f6f266207a7a8e976f2ecd571d4492
+            --- exit 0
+            $ theater store put two
+            dc770fff53f50835f8cc957e01c0d5731d3c2ed544c375493a28c09be5e09763
+            --- exit 0
+            $ theater store list
+            d33fb48ab5adff269ae172b29a6913ff04f6f266207a7a8e976f2ecd571d4492      3 B  it
+            dc770fff53f50835f8cc957e01c0d5731d3c2ed544c375493a28c09be5e09763      3 B
+            2 contents, 6 B
+            --- exit 0
+            $ theater store label 'my it' it
+            "my it"  d33fb48ab5adff269ae172b29a6913ff04f6f266207a7a8e976f2ecd571d4492
+            --- exit 0
+            $ theater store label it dc770fff53f50835f8cc957e01c0d5731d3c2ed544c375493a28c09be5e09763 --add
+            it  d33fb48ab5adff269ae172b29a6913ff04f6f266207a7a8e976f2ecd571d4492  dc770fff53f50835f8cc957e01c0d5731d3c2ed544c375493a28c09be5e09763
+            --- exit 0
+            $ theater store labels
+            it  d33fb48ab5adff269ae172b29a6913ff04f6f266207a7a8e976f2ecd571d4492  dc770fff53f50835f8cc957e01c0d5731d3c2ed544c375493a28c09be5e09763
+            "my it"  d33fb48ab5adff269ae172b29a6913ff04f6f266207a7a8e976f2ecd571d4492
+            2 labels
+            --- exit 0
+            $ theater store get it
+            two--- exit 0
+            $ theater store get 'store:my it' --output copy
+            --- exit 0
+        "#]],
     );
     assert_eq!(std::fs::read(scene.path("copy")).unwrap(), b"one");
     check(
         &scene,
-        &["remove-label", "it", &two],
+        &[&["remove-label", "it", &two], &["remove-label", "it"], &["check"]],
         &expect![[r#"
-        it  d33fb48ab5adff269ae172b29a6913ff04f6f266207a7a8e976f2ecd571d4492
-        --- exit 0
-    "#]],
-    );
-    check(
-        &scene,
-        &["remove-label", "it"],
-        &expect![[r#"
-        it is no label now
-        --- exit 0
-    "#]],
-    );
-    check(
-        &scene,
-        &["check"],
-        &expect![[r#"
-        2 contents of 6 B and 1 label: all as they should be
-        --- exit 0
-    "#]],
+            $ theater store remove-label it dc770fff53f50835f8cc957e01c0d5731d3c2ed544c375493a28c09be5e09763
+            it  d33fb48ab5adff269ae172b29a6913ff04f6f266207a7a8e976f2ecd571d4492
+            --- exit 0
+            $ theater store remove-label it
+            it is no label now
+            --- exit 0
+            $ theater store check
+            2 contents of 6 B and 1 label: all as they should be
+            --- exit 0
+        "#]],
     );
 }
 
@@ -143,64 +116,47 @@ fn mistakes_are_told_in_a_sentence() {
     let scene = scene();
     check(
         &scene,
-        &["get", "nothing"],
+        &[
+            &["get", "nothing"],
+            &["get", &"0".repeat(64)],
+            &["put", "nowhere"],
+            &["label", "a/b", "it"],
+            &["list", "--store", "../store"],
+            &["gc", "--chains", "nowhere"],
+        ],
         &expect![[r#"
-        --- messages
-        error: the store HOME/store has no label nothing
-          try: theater store labels
-        --- exit 2
-    "#]],
-    );
-    check(
-        &scene,
-        &["get", &"0".repeat(64)],
-        &expect![[r#"
-        --- messages
-        error: the store HOME/store has no content 0000000000000000000000000000000000000000000000000000000000000000
-          try: theater store list
-        --- exit 2
-    "#]],
-    );
-    check(
-        &scene,
-        &["put", "nowhere"],
-        &expect![[r#"
-        --- messages
-        error: cannot read nowhere: No such file or directory (os error 2)
-          try: name a file, or - for standard input
-        --- exit 2
-    "#]],
-    );
-    check(
-        &scene,
-        &["label", "a/b", "it"],
-        &expect![[r#"
-        --- messages
-        error: invalid value 'a/b' for '<LABEL>': "a/b" cannot be a label: a label has 1 to 255 bytes, no control characters and no slashes
+            $ theater store get nothing
+            --- messages
+            error: the store HOME/store has no label nothing
+              try: theater store labels
+            --- exit 2
+            $ theater store get 0000000000000000000000000000000000000000000000000000000000000000
+            --- messages
+            error: the store HOME/store has no content 0000000000000000000000000000000000000000000000000000000000000000
+              try: theater store list
+            --- exit 2
+            $ theater store put nowhere
+            --- messages
+            error: cannot read nowhere: No such file or directory (os error 2)
+              try: name a file, or - for standard input
+            --- exit 2
+            $ theater store label a/b it
+            --- messages
+            error: invalid value 'a/b' for '<LABEL>': "a/b" cannot be a label: a label has 1 to 255 bytes, no control characters and no slashes
 
-        For more information, try '--help'.
-        --- exit 2
-    "#]],
-    );
-    check(
-        &scene,
-        &["list", "--store", "../store"],
-        &expect![[r#"
-        --- messages
-        error: there is no store "../store"
-          try: look which there are with ls HOME/stores
-        --- exit 2
-    "#]],
-    );
-    check(
-        &scene,
-        &["gc", "--chains", "nowhere"],
-        &expect![[r#"
-        --- messages
-        error: cannot tell which contents nowhere names: No such file or directory (os error 2)
-          try: nothing was removed: see to that file first, or take it out of the folder
-        --- exit 2
-    "#]],
+            For more information, try '--help'.
+            --- exit 2
+            $ theater store list --store ../store
+            --- messages
+            error: there is no store "../store"
+              try: look which there are with ls HOME/stores
+            --- exit 2
+            $ theater store gc --chains nowhere
+            --- messages
+            error: cannot tell which contents nowhere names: No such file or directory (os error 2)
+              try: nothing was removed: see to that file first, or take it out of the folder
+            --- exit 2
+        "#]],
     );
 }
 
@@ -213,17 +169,13 @@ fn damage_is_named_and_the_exit_status_says_so() {
     std::fs::write(opened.path(&hash), "altered").unwrap();
     check(
         &scene,
-        &["check"],
+        &[&["check"], &["get", "it"]],
         &expect![[r#"
+        $ theater store check
         the content d33fb48ab5adff269ae172b29a6913ff04f6f266207a7a8e976f2ecd571d4492 is damaged: what is there is 0d884fd216da79dafe1a865838f5449c5eac6296852c0f5697827e3003045865
         1 content of 0 B and 1 label: 1 flaw
         --- exit 1
-    "#]],
-    );
-    check(
-        &scene,
-        &["get", "it"],
-        &expect![[r#"
+        $ theater store get it
         --- messages
         error: HOME/store/d3/3fb48ab5adff269ae172b29a6913ff04f6f266207a7a8e976f2ecd571d4492 is damaged: its content is 0d884fd216da79dafe1a865838f5449c5eac6296852c0f5697827e3003045865
         --- exit 2
@@ -232,8 +184,9 @@ fn damage_is_named_and_the_exit_status_says_so() {
     store(&scene, &["put", "one"]);
     check(
         &scene,
-        &["check"],
+        &[&["check"]],
         &expect![[r#"
+        $ theater store check
         1 content of 3 B and 1 label: all as they should be
         --- exit 0
     "#]],
@@ -247,16 +200,12 @@ fn garbage_is_what_nothing_names_and_what_is_old_enough() {
     store(&scene, &["put", "two"]);
     check(
         &scene,
-        &["gc"],
+        &[&["gc"], &["gc", "--older-than", "0s", "--dry-run"]],
         &expect![[r#"
+        $ theater store gc
         removed: 0 contents of 0 B
         --- exit 0
-    "#]],
-    );
-    check(
-        &scene,
-        &["gc", "--older-than", "0s", "--dry-run"],
-        &expect![[r#"
+        $ theater store gc --older-than 0s --dry-run
         dc770fff53f50835f8cc957e01c0d5731d3c2ed544c375493a28c09be5e09763      3 B
         would be removed: 1 content of 3 B
         --- exit 0
@@ -267,29 +216,24 @@ fn garbage_is_what_nothing_names_and_what_is_old_enough() {
     scene.write("agents/manifest.toml", manifest.as_bytes());
     check(
         &scene,
-        &["gc", "--older-than", "0s", "--chains", "agents"],
+        &[
+            &["gc", "--older-than", "0s", "--chains", "agents"],
+            &["gc", "--older-than", "0s"],
+            &["list"],
+        ],
         &expect![[r#"
-        removed: 0 contents of 0 B
-        --- exit 0
-    "#]],
-    );
-    check(
-        &scene,
-        &["gc", "--older-than", "0s"],
-        &expect![[r#"
-        dc770fff53f50835f8cc957e01c0d5731d3c2ed544c375493a28c09be5e09763      3 B
-        removed: 1 content of 3 B
-        --- exit 0
-    "#]],
-    );
-    check(
-        &scene,
-        &["list"],
-        &expect![[r#"
-        d33fb48ab5adff269ae172b29a6913ff04f6f266207a7a8e976f2ecd571d4492      3 B  it
-        1 content, 3 B
-        --- exit 0
-    "#]],
+            $ theater store gc --older-than 0s --chains agents
+            removed: 0 contents of 0 B
+            --- exit 0
+            $ theater store gc --older-than 0s
+            dc770fff53f50835f8cc957e01c0d5731d3c2ed544c375493a28c09be5e09763      3 B
+            removed: 1 content of 3 B
+            --- exit 0
+            $ theater store list
+            d33fb48ab5adff269ae172b29a6913ff04f6f266207a7a8e976f2ecd571d4492      3 B  it
+            1 content, 3 B
+            --- exit 0
+        "#]],
     );
 }
 
@@ -320,17 +264,13 @@ fn the_stores_of_actors_are_looked_after_too() {
     store_of_actor.set_label(&"notes".parse().unwrap(), &hash).unwrap();
     check(
         &scene,
-        &["labels", "--store", id],
+        &[&["labels", "--store", id], &["--store", id, "get", "notes"]],
         &expect![[r#"
+        $ theater store labels --store 00112233445566778899aabbccddeeff
         notes  2d98215960d21018a79de0be95eb5e3b2eac5dcfaf880f700d8a8d62769583dd
         1 label
         --- exit 0
-    "#]],
-    );
-    check(
-        &scene,
-        &["--store", id, "get", "notes"],
-        &expect![[r#"
+        $ theater store --store 00112233445566778899aabbccddeeff get notes
         note--- exit 0
     "#]],
     );
