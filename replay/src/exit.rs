@@ -8,8 +8,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// It was done, and there is nothing to complain about.
     Fine = 0,
-    /// It was done, and the answer is bad news: the chain is damaged, or its component does something
-    /// else in a replay.
+    /// It was done, and the answer is bad news: the chain is damaged, its component does something
+    /// else in a replay, or the chains of a set contradict each other.
     Finding = 1,
     /// It could not be done: wrong usage, a file that cannot be read, a file that is no chain.
     Trouble = 2,
@@ -27,7 +27,8 @@ pub enum Exit {
 pub(crate) const HELP: &str = "\
 Exit status:
   0  all is well
-  1  bad news: the chain is damaged, or its component does something else
+  1  bad news: the chain is damaged, or its component does something else; or the chains of a set
+     contradict each other
   2  it could not be done: wrong usage, unreadable file, not a chain
   3  the chain is open: still being written, crashed, or cut off
   4  the chain is whole, but a policy, key or noted hash is not met";

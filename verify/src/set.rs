@@ -16,7 +16,7 @@ mod member;
 mod payloads;
 mod scan;
 
-pub use discrepancy::{Discrepancy, Place, What};
+pub use discrepancy::{Discrepancy, Messages, Place, What};
 pub use member::Member;
 
 use index::Index;

@@ -62,6 +62,12 @@ A condition is made of these, joined by and, or, not and parentheses:
 With --set, all chains of a folder are replayed, each alone, and shown below the one of the actor's parent; then
 what they say of messages is held against each other, as verify --set does. Each takes the --component whose
 digest it names. Where all were recorded from one component, another build can be named for all.
+What the exit status says of a set:
+  0  every chain did what was recorded, and they fit together
+  1  one did something else, is damaged, or contradicts another
+  2  one could not be checked or replayed; the others were
+  3  one is open, and so was not replayed; with --prefix, what is there of it is, and this is 0
+The worst of these wins: 2, then 1, 3, 0.
 
 The JSON is described by replay/schemas/run-1.json, that of sets by run-set-1.json.";
 

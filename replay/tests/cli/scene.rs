@@ -84,7 +84,8 @@ impl Scene {
         expected.assert_eq(&self.transcript(&words));
     }
 
-    fn transcript(&self, words: &[&str]) -> String {
+    /// What comes of a command, as one text.
+    pub(crate) fn transcript(&self, words: &[&str]) -> String {
         let Outcomes { exit, out, err } = self.run_words(words);
         let err = if err.is_empty() { err } else { format!("--- messages\n{err}") };
         // Editors and reviewers stumble over blanks at the end of a line.

@@ -45,7 +45,28 @@ pub(crate) fn lied() -> Vec<Chain> {
     chains
 }
 
-fn check(scene: &Scene, options: &str, expected: &Expect) {
+/// What is said of every set that is not signed.
+const UNSIGNED: &str = "
+               unsigned: nothing shows who wrote these chains
+               a rewrite of all chains together cannot be excluded without --key";
+
+/// Checks chains that are not signed. What is said of all such chains has to be there, and is left out.
+#[track_caller]
+fn check(chains: &[Chain], expected: &Expect) {
+    check_in(&scene(chains), expected);
+}
+
+#[track_caller]
+fn check_in(scene: &Scene, expected: &Expect) {
+    let folder = scene.path("chains").display().to_string();
+    let said = scene.transcript(&["verify", "--set", &folder]);
+    assert_eq!(said.matches(UNSIGNED).count(), 1, "{said}");
+    expected.assert_eq(&said.replace(UNSIGNED, ""));
+}
+
+/// The same where there is no set to speak of.
+#[track_caller]
+fn check_trouble(scene: &Scene, options: &str, expected: &Expect) {
     let folder = scene.path("chains").display().to_string();
     let words = ["verify", "--set", &folder].into_iter().chain(options.split_whitespace());
     scene.check_words(&words.collect::<Vec<_>>(), expected);
@@ -54,14 +75,11 @@ fn check(scene: &Scene, options: &str, expected: &Expect) {
 #[test]
 fn chains_that_fit_together() {
     check(
-        &scene(&pair()),
-        "",
+        &pair(),
         &expect![[r#"
             complete  chains  2 chains, 38 events, 4.13 kB
               checked      every link, record, blob, tree and segment digest of every chain; 3 messages and 1 answer on both sides
               not shown    a message from outside, which nobody else has recorded
-                           unsigned: nothing shows who wrote these chains
-                           a rewrite of all chains together cannot be excluded without --key
             --- exit 0
         "#]],
     );
@@ -70,14 +88,11 @@ fn chains_that_fit_together() {
 #[test]
 fn chains_that_contradict_each_other() {
     check(
-        &scene(&lied()),
-        "",
+        &lied(),
         &expect![[r#"
             contradicted  chains  2 chains, 38 events, 4.13 kB
               checked      every link, record, blob, tree and segment digest of every chain; 3 messages and 1 answer on both sides
               not shown    a message from outside, which nobody else has recorded
-                           unsigned: nothing shows who wrote these chains
-                           a rewrite of all chains together cannot be excluded without --key
               fault        1.chain.cbor event 11 at byte 1373: the message is not the one that was sent; see 0.chain.cbor event 9 at byte 993
               fault        1.chain.cbor event 11 at byte 1373: the message was received after one that was sent later; see 0.chain.cbor event 11 at byte 1135
               try          theater-replay show chains/1.chain.cbor --from 8 --to 14
@@ -96,64 +111,50 @@ fn chains_that_are_missing_damaged_or_open() {
     let end = chains[0].bytes.len();
     chains[0].bytes.truncate(end - 20);
     check(
-        &scene(&chains),
-        "",
+        &chains,
         &expect![[r#"
             open  chains  2 chains, 37 events, 4.11 kB
               checked      every link, record, blob, tree and segment digest of every chain; 3 messages and 1 answer on both sides
               not shown    a message from outside, which nobody else has recorded
-                           unsigned: nothing shows who wrote these chains
-                           a rewrite of all chains together cannot be excluded without --key
               open         0.chain.cbor: the last 76 bytes, from byte 1809, are no complete record
             --- exit 3
         "#]],
     );
     check(
-        &scene(&chains[..1]),
-        "",
+        &chains[..1],
         &expect![[r#"
             open  chains  1 chain, 18 events, 1.89 kB
               checked      every link, record, blob, tree and segment digest of every chain; 0 messages and 0 answers on both sides
               not shown    a message from outside, which nobody else has recorded
-                           unsigned: nothing shows who wrote these chains
-                           a rewrite of all chains together cannot be excluded without --key
               open         0.chain.cbor: the last 76 bytes, from byte 1809, are no complete record
-              note         0.chain.cbor event 9 at byte 993: 3 messages, this one first, went to actor 019aa8f2-6c50-7d3e-9a41-000000000001, which is not in the set
+              note         0.chain.cbor event 9 at byte 993: 3 messages, from this event to event 13, went to actor 019aa8f2-6c50-7d3e-9a41-000000000001, which is not in the set
             --- exit 3
         "#]],
     );
     chains[1].bytes[700] ^= 1;
     check(
-        &scene(&chains),
-        "",
+        &chains,
         &expect![[r#"
             damaged  chains  2 chains, 36 events, 4.11 kB
               checked      every link, record, blob, tree and segment digest of every chain; 0 messages and 0 answers on both sides
               not shown    a message from outside, which nobody else has recorded
-                           unsigned: nothing shows who wrote these chains
-                           a rewrite of all chains together cannot be excluded without --key
               open         0.chain.cbor: the last 76 bytes, from byte 1809, are no complete record
               damaged      1.chain.cbor: event 5: bit 0 of byte 700 was flipped: 0x83 should be 0x82
-              note         0.chain.cbor event 9 at byte 993: the message was not received so far; the end of the receiver's chain is missing
-              note         0.chain.cbor event 11 at byte 1135: the message was not received so far; the end of the receiver's chain is missing
-              note         0.chain.cbor event 13 at byte 1277: the message was not received so far; the end of the receiver's chain is missing
+              note         0.chain.cbor event 9 at byte 993: 3 messages, from this event to event 13, to actor 019aa8f2-6c50-7d3e-9a41-000000000001 were not received so far; the end of its chain is missing
               try          theater-replay verify chains/1.chain.cbor
             --- exit 1
         "#]],
     );
     let scene = scene(&chains[..1]);
     scene.write("chains/2.chain.cbor", b"not a chain");
-    check(
+    check_in(
         &scene,
-        "",
         &expect![[r#"
             open  chains  2 chains, 18 events, 1.89 kB
               checked      every link, record, blob, tree and segment digest of every chain; 0 messages and 0 answers on both sides
               not shown    a message from outside, which nobody else has recorded
-                           unsigned: nothing shows who wrote these chains
-                           a rewrite of all chains together cannot be excluded without --key
               open         0.chain.cbor: the last 76 bytes, from byte 1809, are no complete record
-              note         0.chain.cbor event 9 at byte 993: 3 messages, this one first, went to actor 019aa8f2-6c50-7d3e-9a41-000000000001, which is not in the set
+              note         0.chain.cbor event 9 at byte 993: 3 messages, from this event to event 13, went to actor 019aa8f2-6c50-7d3e-9a41-000000000001, which is not in the set
             --- messages
             error: cannot check chains/2.chain.cbor: not a chain: neither the magic nor any record was found
               try: take it out of the folder, or copy it there again
@@ -163,13 +164,27 @@ fn chains_that_are_missing_damaged_or_open() {
 }
 
 #[test]
+fn a_finding_as_json_has_each_field_once() {
+    let scene = scene(&pair()[1..]);
+    let folder = scene.path("chains").display().to_string();
+    let said = scene.run_words(&["verify", "--set", &folder, "--json"]).out;
+    let (_, finding) = said.split_once("unknown-sender").unwrap();
+    assert_eq!(finding.matches("\"chain\":").count(), 1, "{said}");
+    let document: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let finding = &document["discrepancies"][0];
+    assert_eq!(finding["chain"], "0.chain.cbor");
+    assert_ne!(finding["other_chain"], serde_json::Value::Null);
+    assert_eq!(finding["messages"], 3);
+}
+
+#[test]
 fn packed_chains_and_other_files() {
     let scene = scene(&pair());
     let chain = scene.path("chains/0.chain.cbor").display().to_string();
     scene.run_words(&["pack", &chain]);
     fs::remove_file(chain).unwrap();
     scene.write("chains/notes.txt", b"nothing");
-    check(
+    check_trouble(
         &scene,
         "--key ed25519:nonsense",
         &expect![[r#"
@@ -178,15 +193,12 @@ fn packed_chains_and_other_files() {
         --- exit 2
     "#]],
     );
-    check(
+    check_in(
         &scene,
-        "",
         &expect![[r#"
             complete  chains  2 chains, 38 events, 4.13 kB
               checked      every link, record, blob, tree and segment digest of every chain; 3 messages and 1 answer on both sides
               not shown    a message from outside, which nobody else has recorded
-                           unsigned: nothing shows who wrote these chains
-                           a rewrite of all chains together cannot be excluded without --key
             --- exit 0
         "#]],
     );
@@ -195,7 +207,7 @@ fn packed_chains_and_other_files() {
 #[test]
 fn a_folder_without_chains() {
     let scene = scene(&[]);
-    check(
+    check_trouble(
         &scene,
         "",
         &expect![[r#"
@@ -206,7 +218,7 @@ fn a_folder_without_chains() {
     "#]],
     );
     fs::remove_dir(scene.path("chains")).unwrap();
-    check(
+    check_trouble(
         &scene,
         "",
         &expect![[r#"
@@ -226,14 +238,11 @@ fn two_thousand_chains() {
         chains.extend(converse_as(20 * system, 20, &[(0, acts)], false));
     }
     check(
-        &scene(&chains),
-        "",
+        &chains,
         &expect![[r#"
             complete  chains  2,000 chains, 28,400 events, 3.25 MB
               checked      every link, record, blob, tree and segment digest of every chain; 1,900 messages and 0 answers on both sides
               not shown    100 messages from outside, which nobody else has recorded
-                           unsigned: nothing shows who wrote these chains
-                           a rewrite of all chains together cannot be excluded without --key
             --- exit 0
         "#]],
     );

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use theater_record::ChainId;
 
 use super::Held;
-use super::discrepancy::{Discrepancy, Place, What};
+use super::discrepancy::{Discrepancy, Messages, Place, What};
 use super::index::Index;
 use super::member::{Answer, Claim, Handled, Handler, Outcome, Received, Sender, Sent};
 
@@ -114,9 +114,13 @@ impl<'m> Receiver<'_, 'm> {
         let next = self.held.discrepancies.len();
         let at = *self.unknown.entry(chain).or_insert(next);
         match self.held.discrepancies.get_mut(at) {
-            Some(Discrepancy { what: What::UnknownSender { messages, .. }, .. }) => *messages += 1,
+            Some(Discrepancy { what: What::UnknownSender { messages, .. }, .. }) => {
+                messages.messages += 1;
+                messages.last = received.seq;
+            }
             _ => {
-                let what = What::UnknownSender { chain: chain.to_string(), messages: 1 };
+                let messages = Messages { messages: 1, last: received.seq };
+                let what = What::UnknownSender { chain: chain.to_string(), messages };
                 self.report(what, received, None);
             }
         }

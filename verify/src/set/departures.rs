@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::Held;
 use super::arrivals::{Arrival, Arrivals};
-use super::discrepancy::{Discrepancy, Place, What};
+use super::discrepancy::{Discrepancy, Messages, Place, What};
 use super::index::Index;
 use super::member::{Handler, Outcome, Sent};
 
@@ -27,7 +27,7 @@ pub(super) fn hold(index: &Index<'_>, arrivals: &Arrivals, held: &mut Held) {
         for (to, messages) in by_receiver {
             match index.lives(to) {
                 Some(lives) => {
-                    Pair { index, arrivals, sender, lives }.hold(&messages, held);
+                    Pair { index, arrivals, sender, to, lives }.hold(&messages, held);
                 }
                 None => to_unknown(index, sender, to, &messages, held),
             }
@@ -45,14 +45,28 @@ fn is_delivered(sent: &Sent) -> bool {
     }
 }
 
-fn to_unknown(index: &Index<'_>, sender: usize, to: &str, messages: &[usize], held: &mut Held) {
-    let sent = &index.members[sender].sent;
-    let mut delivered = messages.iter().map(|at| &sent[*at]).filter(|sent| is_delivered(sent));
-    if let Some(first) = delivered.next() {
-        let messages = 1 + delivered.count() as u64;
-        let what = What::UnknownReceiver { actor: to.to_owned(), messages };
-        held.discrepancies.push(Discrepancy { what, at: first.place(sender), other: None });
+/// Whether the sender has an answer to a message.
+fn is_answered(sent: &Sent) -> bool {
+    match sent.outcome {
+        Outcome::Untold | Outcome::Failed | Outcome::Delivered => false,
+        Outcome::Answered(_) | Outcome::Opened(_) => true,
     }
+}
+
+fn to_unknown(index: &Index<'_>, sender: usize, to: &str, messages: &[usize], held: &mut Held) {
+    let sent = messages.iter().map(|at| &index.members[sender].sent[*at]);
+    let delivered: Vec<&Sent> = sent.filter(|sent| is_delivered(sent)).collect();
+    report(sender, &delivered, held, |messages| What::UnknownReceiver {
+        actor: to.to_owned(),
+        messages,
+    });
+}
+
+/// Says the same of all these messages of a chain, if there are any.
+fn report(sender: usize, sent: &[&Sent], held: &mut Held, what: impl FnOnce(Messages) -> What) {
+    let (Some(first), Some(last)) = (sent.first(), sent.last()) else { return };
+    let what = what(Messages { messages: sent.len() as u64, last: last.seq });
+    held.discrepancies.push(Discrepancy { what, at: first.place(sender), other: None });
 }
 
 /// A chain and the actor that it has sent messages to.
@@ -60,6 +74,8 @@ struct Pair<'a, 'm> {
     index: &'a Index<'m>,
     arrivals: &'a Arrivals,
     sender: usize,
+    /// The actor, and its chains.
+    to: &'m str,
     lives: &'a [usize],
 }
 
@@ -73,41 +89,51 @@ impl Pair<'_, '_> {
             *slot = later;
             later = arrival(message).or(later);
         }
-        let mut before = None;
+        let (mut before, mut waiting) = (None, Vec::new());
+        let is_all_there = self.is_all_there();
         for (message, next) in messages.iter().zip(next) {
             let sent = &self.index.members[self.sender].sent[*message];
             let arrived = arrival(message);
             if arrived.is_none() && is_delivered(sent) {
-                let (what, other) = self.judge(sent, before, next);
                 let at = sent.place(self.sender);
-                held.discrepancies.push(Discrepancy { what, at, other });
+                match self.should_be_there(sent, before, next) {
+                    Some(later) => {
+                        let (what, other) = (What::Dropped, Some(later));
+                        held.discrepancies.push(Discrepancy { what, at, other });
+                    }
+                    None if is_all_there && is_answered(sent) => {
+                        let (what, other) = (What::AnsweredUnreceived, None);
+                        held.discrepancies.push(Discrepancy { what, at, other });
+                    }
+                    None => waiting.push(sent),
+                }
             }
             before = arrived.or(before);
         }
+        let actor = self.to.to_owned();
+        report(self.sender, &waiting, held, |messages| match is_all_there {
+            true => What::Unhandled { actor, messages },
+            false => What::NotYetReceived { actor, messages },
+        });
     }
 
-    /// What is to be said of a message that was not received, by those before and after it that were.
-    fn judge(
+    /// Whether there is the end of every chain of the receiver, and all before it.
+    fn is_all_there(&self) -> bool {
+        let mut lives = self.lives.iter().map(|life| &self.index.members[*life]);
+        lives.all(|life| life.is_whole && !life.may_have_lost(u64::MAX))
+    }
+
+    /// The later message, among those before and after one, that was received and shows that this one
+    /// should have been.
+    fn should_be_there(
         &self,
         sent: &Sent,
         before: Option<Arrival>,
         next: Option<Arrival>,
-    ) -> (What, Option<Place>) {
-        if let Some(next) = next
-            && self.is_one_life(before, next)
-            && !self.is_closed(sent)
-        {
-            let later = next.received(self.index).place(next.member);
-            return (What::Dropped, Some(later));
-        }
-        let lives = self.lives.iter().map(|life| &self.index.members[*life]);
-        let is_all_there = lives.clone().all(|life| life.is_whole && !life.may_have_lost(u64::MAX));
-        let what = match sent.outcome {
-            _ if !is_all_there => What::NotYetReceived,
-            Outcome::Answered(_) | Outcome::Opened(_) => What::AnsweredUnreceived,
-            Outcome::Untold | Outcome::Failed | Outcome::Delivered => What::Unhandled,
-        };
-        (what, None)
+    ) -> Option<Place> {
+        let next = next?;
+        let is_missed = self.is_one_life(before, next) && !self.is_closed(sent);
+        is_missed.then(|| next.received(self.index).place(next.member))
     }
 
     /// Whether the receiver kept its mailbox from one message to the next.

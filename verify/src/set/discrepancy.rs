@@ -28,6 +28,8 @@ pub struct Discrepancy {
 
 /// What does not fit. Some contradict what another chain says; others are worth knowing and can happen
 /// without anybody's doing.
+///
+/// As JSON, it stands beside the `chain` and the `event` that it is about, so none of its fields is called that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "discrepancy", rename_all = "kebab-case")]
 pub enum What {
@@ -41,6 +43,7 @@ pub enum What {
     /// The chain of the life before is not in the set.
     UnknownLife {
         /// That chain.
+        #[serde(rename = "other_chain")]
         chain: String,
     },
     /// The chain of the life before is another actor's, or does not end with the event named.
@@ -55,9 +58,11 @@ pub enum What {
     /// Messages come from a chain that is not in the set.
     UnknownSender {
         /// That chain.
+        #[serde(rename = "other_chain")]
         chain: String,
-        /// How many. The place is that of the first.
-        messages: u64,
+        /// Which.
+        #[serde(flatten)]
+        messages: Messages,
     },
     /// The actor that is to have sent a message is not the one whose chain is named.
     OtherSender {
@@ -67,6 +72,7 @@ pub enum What {
     /// The event that is to have sent a message did not send any.
     NotSent {
         /// That event of the sender's chain.
+        #[serde(rename = "other_event")]
         event: u64,
     },
     /// The event that is to have sent a message has another hash.
@@ -99,20 +105,34 @@ pub enum What {
         /// The actor.
         actor: String,
     },
-    /// The message was not handled before its receiver came to its end.
-    Unhandled,
-    /// The message was not received as far as the receiver's chain goes, which has no end yet.
-    NotYetReceived,
+    /// Messages were not handled before their receiver came to its end.
+    Unhandled {
+        /// The receiver.
+        actor: String,
+        /// Which.
+        #[serde(flatten)]
+        messages: Messages,
+    },
+    /// Messages were not received as far as the receiver's chain goes, which has no end yet.
+    NotYetReceived {
+        /// The receiver.
+        actor: String,
+        /// Which.
+        #[serde(flatten)]
+        messages: Messages,
+    },
     /// Messages were sent to an actor that is not in the set.
     UnknownReceiver {
         /// The actor.
         actor: String,
-        /// How many. The place is that of the first.
-        messages: u64,
+        /// Which.
+        #[serde(flatten)]
+        messages: Messages,
     },
     /// A message comes from behind the end of its sender's chain, which a crash may have cut.
     SentBehindEnd {
         /// That event of the sender's chain.
+        #[serde(rename = "other_event")]
         event: u64,
     },
     /// The message was received before, and its sender had to send it again after a crash.
@@ -121,6 +141,15 @@ pub enum What {
     AnsweredBehindEnd,
     /// An answer was given, and whoever asked has an error in its place: it came too late, perhaps.
     AnswerUnheard,
+}
+
+/// Messages that one finding is about, all in one chain. Its place is that of the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Messages {
+    /// How many.
+    pub messages: u64,
+    /// The event of the last.
+    pub last: u64,
 }
 
 impl What {
@@ -150,8 +179,8 @@ impl What {
             | What::OtherAnswer
             | What::NoAnswer => true,
             What::Unordered { .. }
-            | What::Unhandled
-            | What::NotYetReceived
+            | What::Unhandled { .. }
+            | What::NotYetReceived { .. }
             | What::UnknownReceiver { .. }
             | What::SentBehindEnd { .. }
             | What::SentAgain
@@ -186,11 +215,8 @@ impl fmt::Display for What {
                 return write!(f, "{subject:?} does not say who sent the message");
             }
             What::UnknownSender { chain, messages } => {
-                return write!(
-                    f,
-                    "{} from chain {chain}, which is not in the set",
-                    Come(*messages)
-                );
+                let come = messages.verb("comes", "come");
+                return write!(f, "{messages} {come} from chain {chain}, which is not in the set");
             }
             What::OtherSender { actor } => {
                 return write!(f, "the sender named is actor {actor}, but the chain is another's");
@@ -209,12 +235,23 @@ impl fmt::Display for What {
             What::AnsweredUnreceived => "there is an answer to a message that was not received",
             What::OtherAnswer => "the answer is not the one that was given",
             What::NoAnswer => "an answer came that was not given",
-            What::Unhandled => "the message was not handled before the receiver came to its end",
-            What::NotYetReceived => {
-                "the message was not received so far; the end of the receiver's chain is missing"
+            What::Unhandled { actor, messages } => {
+                let were = messages.verb("was", "were");
+                return write!(
+                    f,
+                    "{messages} to actor {actor} {were} not handled before it came to its end"
+                );
+            }
+            What::NotYetReceived { actor, messages } => {
+                let were = messages.verb("was", "were");
+                return write!(
+                    f,
+                    "{messages} to actor {actor} {were} not received so far; \
+                     the end of its chain is missing"
+                );
             }
             What::UnknownReceiver { actor, messages } => {
-                return write!(f, "{} to actor {actor}, which is not in the set", Went(*messages));
+                return write!(f, "{messages} went to actor {actor}, which is not in the set");
             }
             What::SentBehindEnd { event } => {
                 return write!(f, "event {event}, which sent the message, is not in {LEFT}");
@@ -228,26 +265,18 @@ impl fmt::Display for What {
     }
 }
 
-/// `a message comes` or `7 messages, this one first, come`.
-struct Come(u64);
-
-impl fmt::Display for Come {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            1 => f.write_str("a message comes"),
-            many => write!(f, "{many} messages, this one first, come"),
-        }
+impl Messages {
+    fn verb(self, one: &'static str, many: &'static str) -> &'static str {
+        if self.messages == 1 { one } else { many }
     }
 }
 
-/// `a message went` or `7 messages, this one first, went`.
-struct Went(u64);
-
-impl fmt::Display for Went {
+/// `a message` or `7 messages, from this event to event 31,`.
+impl fmt::Display for Messages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            1 => f.write_str("a message went"),
-            many => write!(f, "{many} messages, this one first, went"),
+        match self.messages {
+            1 => f.write_str("a message"),
+            many => write!(f, "{many} messages, from this event to event {},", self.last),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use theater_record::{Event, Outcome, Value, Values};
+use theater_record::{Event, Outcome, Reader, Stored, Value, Values};
 
 use theater_verify::Verdict;
 use theater_verify::set::{Held, Member, hold};
@@ -39,6 +39,19 @@ fn lie(change: impl FnOnce(&mut Vec<Event>)) -> Vec<Chain> {
 fn finds(chains: &[Chain], expected: &[(usize, &str)]) {
     let expected: Vec<_> = expected.iter().map(|(at, text)| (*at, (*text).to_owned())).collect();
     assert_eq!(found(chains), expected);
+}
+
+/// The events of a chain that are calls of imports, which send messages.
+fn calls(chain: &Chain) -> Vec<u64> {
+    let mut reader = Reader::new(&chain.bytes[..]).unwrap();
+    let mut calls = Vec::new();
+    while let Some(stored) = reader.read().unwrap() {
+        let Stored::Record(record) = stored else { continue };
+        if matches!(record.event().unwrap(), Event::ImportCall(_)) {
+            calls.push(record.seq);
+        }
+    }
+    calls
 }
 
 fn subject(event: &mut Event) -> &mut String {
@@ -266,26 +279,51 @@ fn ends_that_are_cut_off_are_not_held_against_anybody() {
     let cut = other.retold_as(settings(1), false, |events| {
         events.truncate(blocks(events)[0].start);
     });
-    let not_yet = "the message was not received so far; the end of the receiver's chain is missing";
-    finds(&[one, cut], &[(0, not_yet); 3]);
+    let last = calls(&one)[2];
+    let not_yet = format!(
+        "3 messages, from this event to event {last}, to actor {} were not received so far; \
+         the end of its chain is missing",
+        id(1)
+    );
+    finds(&[one, cut], &[(0, &not_yet)]);
 }
 
 #[test]
 fn what_waits_at_the_end_is_not_held_against_anybody() {
     let acts = vec![Act::Send(1, b"one".to_vec())];
     let chains = converse_as(0, 2, &[(0, acts)], true);
-    finds(&chains, &[(0, "the message was not handled before the receiver came to its end")]);
+    let unhandled =
+        format!("a message to actor {} was not handled before it came to its end", id(1));
+    finds(&chains, &[(0, &unhandled)]);
     assert!(held(&chains).is_sound());
+}
+
+#[test]
+fn what_waits_is_told_once_for_each_chain_and_receiver() {
+    let to = |receiver, count| (0..count).map(move |_| Act::Send(receiver, b"one".to_vec()));
+    let chains =
+        converse_as(0, 3, &[(0, to(1, 2).chain(to(2, 3)).chain(to(1, 2)).collect())], true);
+    let calls = calls(&chains[0]);
+    let waits = |receiver, count, last| {
+        let id = id(receiver);
+        format!(
+            "{count} messages, from this event to event {last}, to actor {id} were not handled \
+             before it came to its end"
+        )
+    };
+    finds(&chains, &[(0, &waits(1, 4, calls[6])), (0, &waits(2, 3, calls[4]))]);
 }
 
 #[test]
 fn chains_that_are_missing() {
     let [one, other] = pair().try_into().unwrap();
-    let sent = format!("3 messages, this one first, went to actor {}", id(1));
+    let last = calls(&one)[2];
+    let sent = format!("3 messages, from this event to event {last}, went to actor {}", id(1));
     finds(&[one], &[(0, &format!("{sent}, which is not in the set"))]);
     let found = found(&[other]);
     assert_eq!(found.len(), 1);
-    let come = found[0].1.starts_with("3 messages, this one first, come from chain ");
+    let come = found[0].1.starts_with("3 messages, from this event to event ");
+    let come = come && found[0].1.contains(", come from chain ");
     assert!(come && found[0].1.ends_with(", which is not in the set"), "{found:?}");
 }
 
