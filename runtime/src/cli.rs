@@ -130,8 +130,8 @@ const MANIFEST: &str = "manifest.toml";
 /// people.
 const EXIT_HELP: &str = "\
 Exit status:
-  0  it is done: the component came to its end, the manifest is valid, the store is sound, the server
-     did what was asked
+  0  it is done: the component came to its end, the manifest is valid, the store is sound, the
+     server did what was asked
   1  the component or actor failed: it trapped, hit a limit, returned an error; it refuses; the
      manifest is not valid; the store is damaged
   2  it could not be done: wrong usage, not a component, unwritable chain, no server, no such actor

@@ -6,6 +6,9 @@ use super::{Finding, Tree, check};
 /// Put together here, so that this file does not hold them itself.
 const UNFINISHED: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
 
+/// How wide help is shown at most. A longer line is broken in two, one of them short.
+const HELP_WIDTH: usize = 100;
+
 /// What only a command line may do. A library hands results to whoever called it.
 const PRINTING: &[&str] = &["print!", "println!", "eprint!", "eprintln!", "process::exit"];
 
@@ -42,6 +45,14 @@ fn nothing_is_marked_as_unfinished() {
         &[("a.rs", &format!("fine\n// {}: later\n", UNFINISHED[0])), ("b.rs", "// TODOS\n")],
         &[&format!("a.rs:2: the word {}", UNFINISHED[0])],
     );
+}
+
+#[test]
+fn help_is_no_wider_than_it_is_shown() {
+    let wide = "x".repeat(HELP_WIDTH + 1);
+    let fits = format!("{}\\\"", "x".repeat(HELP_WIDTH - 1));
+    let text = format!("const EXAMPLES: &str = \"\\\n{fits}\n{wide}\";\n// {wide}\n");
+    check(wide_help, &[("a/src/cli/b.rs", &text)], &["a/src/cli/b.rs:3: help of 101 characters"]);
 }
 
 #[test]
@@ -105,6 +116,25 @@ fn stray_white_space(tree: &Tree) -> Vec<Finding> {
         }
         if !text.is_empty() && !text.ends_with('\n') {
             findings.push(file.finding(text.lines().count(), "the last line does not end"));
+        }
+    }
+    findings
+}
+
+/// Lines of the texts that stand below the options in `--help`.
+fn wide_help(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in tree.rust_files().filter(|file| file.path.contains("/src/")) {
+        let mut is_help = false;
+        for (number, line) in file.lines() {
+            let end = line.ends_with("\";");
+            let shown = line.strip_suffix("\";").unwrap_or(line).replace("\\\"", "\"");
+            let width = shown.replace("\\\\", "\\").chars().count();
+            if is_help && width > HELP_WIDTH {
+                findings.push(file.finding(number, format!("help of {width} characters")));
+            }
+            let is_start = ["const EXAMPLES: &str", "const EXIT_HELP: &str", "const HELP: &str"];
+            is_help = !end && (is_help || is_start.iter().any(|start| line.contains(start)));
         }
     }
     findings

@@ -18,9 +18,9 @@ use crate::ui::Ui;
 use theater_runtime::escape::argument;
 
 const EXAMPLES: &str = "\
-Two chains are compared event by event. What differs between any two recordings takes no part: hashes,
-times of records, numbers of types and functions, checkpoints, fuel. How a recording was set up is
-shown, but makes no difference by itself.
+Two chains are compared event by event. What differs between any two recordings takes no part:
+hashes, times of records, numbers of types and functions, checkpoints, fuel. How a recording was set
+up is shown, but makes no difference by itself.
 
 What to ignore:
   time    events of wasi:clocks and theater:simple/timing
@@ -37,8 +37,8 @@ Examples:
   theater-replay diff old.chain.cbor new.chain.cbor --json | jq .first.differences
   theater-replay diff old.chain.cbor new.chain.cbor --debug-info target/wasm32-wasip2/debug
 
-If the components are at hand, the lines of source are shown that the first difference comes from. The
-chains are replayed up to there for it, once; what is found is kept in CHAIN.sources.json.
+If the components are at hand, the lines of source are shown that the first difference comes from.
+The chains are replayed up to there for it, once; what is found is kept in CHAIN.sources.json.
 
 The JSON is described by replay/schemas/diff-1.json.";
 

@@ -23,8 +23,8 @@ use crate::{find, json, synthetic, whence};
 const EXAMPLES: &str = "\
 How a chain is shrunk:
   What comes after the failure is cut off. Then calls into the component are left out, half of them,
-  a quarter, down to single ones, for as long as it still fails the same way. Nothing is asked of any
-  host: a call to the host gets the answer that was recorded to the same function with the same
+  a quarter, down to single ones, for as long as it still fails the same way. Nothing is asked of
+  any host: a call to the host gets the answer that was recorded to the same function with the same
   arguments, and where there is none, the candidate does not count.
 
 What is the same failure:

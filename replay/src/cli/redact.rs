@@ -20,7 +20,7 @@ use theater_runtime::escape::argument;
 const EXAMPLES: &str = "\
 Examples:
   theater-replay redact run.chain --function fetch -o public.chain
-  theater-replay redact run.chain --filter 'interface ~ wasi:http' --larger-than 65536 -o small.chain
+  theater-replay redact run.chain --filter 'interface ~ wasi:http' --larger-than 65536 -o less.chain
   theater-replay redact run.chain --digest 5f3a --in-place
   theater-replay redact run.chain --all --dry-run";
 

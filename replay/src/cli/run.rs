@@ -59,9 +59,11 @@ A condition is made of these, joined by and, or, not and parentheses:
   event >= 54        it does, and not before event 54; = != < <= > >= ~ compare
   kind = extra-call  it does, in this way; function and path are compared in the same manner
 
-With --set, all chains of a folder are replayed, each alone, and shown below the one of the actor's parent; then
-what they say of messages is held against each other, as verify --set does. Each takes the --component whose
-digest it names. Where all were recorded from one component, another build can be named for all.
+With --set, all chains of a folder are replayed, each alone, and shown below the one of the actor's
+parent; then what they say of messages is held against each other, as verify --set does. Each takes
+the --component whose digest it names. Where all were recorded from one component, another build can
+be named for all.
+
 What the exit status says of a set:
   0  every chain did what was recorded, and they fit together
   1  one did something else, is damaged, or contradicts another

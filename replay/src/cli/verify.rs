@@ -46,20 +46,23 @@ Examples:
 A chain alone cannot show that its end was cut off before the close record, or that somebody wrote
 it anew as a whole. A key or a noted hash can: give one with --key, --expect-head or --policy.
 
-With --set, the chains of a system of actors are held against each other as well: what one has received
-another has sent, by the very event that is named, with the same bytes, once and in order, and both tell of
-the same answer. Whoever changes one chain and hashes it anew has to change all it ever talked with.
+With --set, the chains of a system of actors are held against each other as well: what one has
+received another has sent, by the very event that is named, with the same bytes, once and in order,
+and both tell of the same answer. Whoever changes one chain and hashes it anew has to change all it
+ever talked with.
+
 What the exit status says of a set:
   0  every chain is complete, and they fit together
-  1  a chain is damaged, or two contradict each other (a fault), or one that another names is missing
+  1  a chain is damaged, or two contradict each other (a fault), or one is missing that messages
+     came from or that another one goes on with
   2  a chain could not be checked; what the others say is told all the same
   3  nothing contradicts anything, but a chain is open
   4  a chain is not what --key or --policy asks for
 Notes never change it: a message that nobody handled, a receiver that is not in the folder.
 
 With several chains, in a set or not, the worst exit status wins: 2, then 1, 4, 3, 0.
-The JSON is described by replay/schemas/verify-1.json, that of proofs by proof-1.json, that of sets by
-verify-set-1.json.";
+The JSON is described by replay/schemas/verify-1.json, that of proofs by proof-1.json, that of sets
+by verify-set-1.json.";
 
 /// Checks chains: links, form, segments, signatures, and what you ask of them.
 #[derive(clap::Args)]

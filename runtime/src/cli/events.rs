@@ -29,8 +29,8 @@ Examples:
   theater events ID --search 'not found' --reverse   the newest first
   theater events ID --export all.csv --format csv    all of them, to a file
 
-Nothing is verified here: the server reads the chain behind the actor. theater inspect ID names the file, and
-theater-replay verify FILE checks it.";
+Nothing is verified here: the server reads the chain behind the actor. theater inspect ID names the
+file, and theater-replay verify FILE checks it.";
 
 /// Shows what an actor has done, from its chain.
 #[derive(clap::Args)]

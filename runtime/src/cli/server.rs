@@ -30,8 +30,9 @@ Examples:
   theater server -a 0.0.0.0:9000 --token-file ~/.theater-token
   curl http://127.0.0.1:9000/v1/actors             what it says; /openapi.json describes it all
 
-Once interrupted or terminated, it takes no more requests, lets actors finish what they are doing, and pauses
-them; the next server with the same chains goes on with them. A second signal ends it at once.";
+Once interrupted or terminated, it takes no more requests, lets actors finish what they are doing,
+and pauses them; the next server with the same chains goes on with them. A second signal ends it at
+once.";
 
 /// Runs actors and answers the other commands of theater, and everybody else who speaks HTTP.
 #[derive(clap::Args)]

@@ -23,7 +23,7 @@ Examples:
   theater store list                                  everything that is kept, with its labels
   theater store get agent-latest --output agent.wasm  by a label or a digest
   theater store label agent-stable DIGEST             another name for it
-  theater store check                                 reads everything; exit status 1 if it is damaged
+  theater store check                                 reads everything; exits with 1 if damaged
   theater store gc --dry-run                          what could be removed
   theater store labels --store 0d5c...                the labels of a store that an actor has made
 

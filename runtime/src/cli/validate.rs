@@ -28,9 +28,10 @@ Examples:
   theater validate worker --init-state state.json  with the gaps in its texts filled in
   theater validate worker --json | jq '.errors'
 
-With --check-interfaces, an error is what keeps the actor from starting or from doing what its handlers are for: an
-interface of theater:simple that no handler gives it, a handler that nobody answers, what an old [interface] says and
-is not so. A note is what may be meant: a handler that is not used, a part of WASI that is denied.
+With --check-interfaces, an error is what keeps the actor from starting, or from doing what its
+handlers are for: an interface of theater:simple that no handler gives it, a handler that nobody
+answers, what an old [interface] says and is not so. A note is what may be meant: a handler that is
+not used, a part of WASI that is denied. Notes do not change the exit status.
 
 Every key of a manifest is explained in runtime/MANIFEST.md.
 The JSON is described by runtime/schemas/validate-1.json.";

@@ -12,9 +12,9 @@ use crate::manifest::amounts::parse_time;
 use crate::store::{Names, Store};
 
 const EXAMPLES: &str = "\
-What is kept: what a label names, what a chain's header or a manifest names, and what a manifest in the
-  store names that is kept itself. Chains and manifests are looked for in the theater home, and in the
-  folders given with --chains. Packed chains are not looked into.
+What is kept: what a label names, what a chain's header or a manifest names, and what a manifest in
+  the store names that is kept itself. Chains and manifests are looked for in the theater home, and
+  in the folders given with --chains. Packed chains are not looked into.
 
 Examples:
   theater store gc --dry-run
