@@ -35,3 +35,4 @@ mod sets;
 mod source_lines;
 mod supervision;
 mod templates;
+mod wasi;

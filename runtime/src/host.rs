@@ -22,6 +22,7 @@ mod names;
 mod network;
 mod service;
 mod stdio;
+mod waits;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -34,6 +35,8 @@ use wasmtime_wasi::clocks::WasiClocksCtxView;
 use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::killer::Killed;
 
 use decisions::Decisions;
 use fixed::{FixedClock, SeededRandom, Waiting, WaitingView};
@@ -70,6 +73,8 @@ pub struct Host {
     /// What is left of each listing of a directory, by the number of its resource. Only filled by a
     /// host that takes liberties.
     listings: BTreeMap<u32, Listing>,
+    /// Ends what the component waits for.
+    killed: Killed,
     /// By the names of their interfaces, without versions.
     services: BTreeMap<String, Box<dyn Service>>,
 }
@@ -154,6 +159,7 @@ impl Host {
             skips_waiting,
             liberties: grants.liberties,
             listings: BTreeMap::new(),
+            killed: Killed::default(),
             services: BTreeMap::new(),
         })
     }
@@ -232,13 +238,14 @@ pub fn add_to_linker<T: HostView>(linker: &mut Linker<T>) -> wasmtime::Result<()
     wasmtime_wasi::p2::add_to_linker_sync(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_sync(linker)?;
     // The library asks nobody which names may be looked up, and a lookup tells the name to the
-    // outside. So this one interface goes through our own check first. And waiting would take time
-    // also where clocks are fixed.
+    // outside. So this one interface goes through our own check first. Waiting would take time also
+    // where clocks are fixed, and would go on in a component that was killed.
     linker.allow_shadowing(true);
     let added = ip_name_lookup::add_to_linker::<T, NameLookup>(linker, |data| data.host().names())
         .and_then(|()| {
             monotonic_clock::add_to_linker::<T, Waiting>(linker, |data| data.host().waiting())
-        });
+        })
+        .and_then(|()| waits::add_waits(linker));
     linker.allow_shadowing(false);
     added
 }

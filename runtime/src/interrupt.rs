@@ -3,33 +3,26 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use theater_record::TrapCode;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 
 use crate::actor::lock;
 use crate::delivery::{Awaited, NoAnswer};
+use crate::killer::Killed;
 use crate::threads::aside;
 use crate::trap::Failure;
 
 /// Ends whatever one actor waits for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Interrupt {
-    is_raised: watch::Sender<bool>,
+    killed: Killed,
     /// The answer that the actor waits for, if it does.
     awaited: Mutex<Option<Awaited>>,
-}
-
-impl Default for Interrupt {
-    fn default() -> Interrupt {
-        Interrupt { is_raised: watch::Sender::new(false), awaited: Mutex::new(None) }
-    }
 }
 
 impl Interrupt {
     /// Ends the waiting, also all that is still to come.
     pub(crate) fn raise(&self) {
-        self.is_raised.send_replace(true);
+        self.killed.set();
         if let Some(awaited) = &*lock(&self.awaited) {
             awaited.interrupt();
         }
@@ -37,7 +30,7 @@ impl Interrupt {
 
     /// Whether the waiting is over.
     pub(crate) fn is_raised(&self) -> bool {
-        *self.is_raised.borrow()
+        self.killed.is_set()
     }
 
     /// Waits for an answer, unless the actor is killed first.
@@ -58,7 +51,7 @@ impl Interrupt {
 
     /// Fails once the waiting has to end. For waits that look around by themselves.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        if self.is_raised() { Err(killed()) } else { Ok(()) }
+        self.killed.failure().map_or(Ok(()), Err)
     }
 
     /// Waits for something that is done at the edge, unless the actor is killed first.
@@ -67,19 +60,8 @@ impl Interrupt {
         edge: &Handle,
         awaited: impl Future<Output = T>,
     ) -> Result<T, Failure> {
-        let mut raised = self.is_raised.subscribe();
-        let done = async {
-            tokio::select! {
-                done = awaited => Ok(done),
-                _ = raised.wait_for(|raised| *raised) => Err(killed()),
-            }
-        };
-        aside(|| edge.block_on(done))
+        aside(|| edge.block_on(self.killed.or(awaited)))
     }
-}
-
-fn killed() -> Failure {
-    Failure { code: TrapCode::Killed, detail: String::new() }
 }
 
 #[cfg(test)]
@@ -88,9 +70,15 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use theater_record::TrapCode;
     use tokio::runtime::Builder;
 
-    use super::{Interrupt, killed};
+    use super::Interrupt;
+    use crate::trap::Failure;
+
+    fn killed() -> Failure {
+        Failure { code: TrapCode::Killed, detail: String::new() }
+    }
 
     #[test]
     fn who_waits_for_ever_is_woken_and_does_not_wait_again() {

@@ -110,7 +110,8 @@ impl Live {
         component: &Component,
         lifter: &wasmtime::component::Component,
     ) -> Result<()> {
-        let Actor { backend: live, world, .. } = actor;
+        let Actor { backend: live, world, killed, .. } = actor;
+        live.host.ends_with(killed);
         let is_served = |function: &Function| live.host.service(&function.interface).is_some();
         live.served = world.imports.iter().map(is_served).collect();
         let takes_liberties = live.host.takes_liberties();

@@ -16,8 +16,8 @@ use wasmtime_wasi::p2::bindings::sync::filesystem::types::{
     Descriptor, DirectoryEntry, DirectoryEntryStream, ErrorCode, Host as _, HostDescriptor,
     HostDirectoryEntryStream,
 };
-use wasmtime_wasi::p2::bindings::sync::io::poll::Host as _;
 
+use super::waits::POLL;
 use super::{Host, HostView};
 
 /// What a host does where WASI leaves it free. For experiments.
@@ -59,9 +59,8 @@ pub enum Readiness {
 /// The entries that an open listing of a directory has left.
 pub(super) type Listing = VecDeque<Result<DirectoryEntry, ErrorCode>>;
 
-/// The interfaces under the names that `wasmtime-wasi` gives them.
+/// The interface under the name that `wasmtime-wasi` gives it.
 const FILES: &str = "wasi:filesystem/types@0.2.12";
-const POLL: &str = "wasi:io/poll@0.2.12";
 
 /// Puts functions that take liberties in the place of those that do not.
 pub(crate) fn add_liberties<T: HostView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
@@ -141,8 +140,8 @@ impl EntryOrder {
 fn poll(host: &mut Host, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
     if let Readiness::LateAndLast(wait) = host.liberties.readiness {
         thread::sleep(wait);
-        let ready = host.table.poll(pollables)?;
+        let ready = host.poll(pollables)?;
         return Ok(ready.last().copied().into_iter().collect());
     }
-    host.table.poll(pollables)
+    host.poll(pollables)
 }

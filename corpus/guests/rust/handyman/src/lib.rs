@@ -14,16 +14,30 @@
 //! | `heard` | tells what it has heard of processes since the last time, one word each: `1:out:TEXT`, `1:err:TEXT`, `1:exit:END` |
 //! | `spin` | computes for ever |
 //!
+//! and with nothing but WASI:
+//!
+//! | line | it |
+//! |---|---|
+//! | `nap MS`, `until-any MS`, `moment` | waits for a timer alone, or among others; asks what a clock shows |
+//! | `accept ADDRESS`, `receive ADDRESS`, `fill ADDRESS` | waits for a client, for bytes, for room to write more |
+//! | `input` | waits for a line of standard input |
+//! | `chance N`, `any-chance N`, `chance-seed` | draws bytes, secure or not |
+//!
 //! In arguments and scripts, `~` stands for a space that does not end a word. The state is the number of
 //! messages it has heard of processes, as text.
 
 use std::cell::RefCell;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 
 use exports::theater::simple::actor::Guest as Actor;
 use exports::theater::simple::message_server_client::{ChannelAccept, Guest as Client};
 use exports::theater::simple::process_handlers::Guest as Processes;
 use theater::simple::process::{OutputMode, ProcessConfig, ProcessStatus};
 use theater::simple::{environment, filesystem, process, random, timing};
+use wasip2::clocks::{monotonic_clock, wall_clock};
+use wasip2::io::poll;
+use wasip2::random as wasi_random;
 
 wit_bindgen::generate!({
     inline: "
@@ -132,6 +146,14 @@ fn do_one(line: &str) -> Result<String, String> {
         }
         "run" | "script" => start(what, args).map(|number| number.to_string()),
         "stdin" | "close" | "status" | "signal" | "kill" => with_process(what, args),
+        "nap" | "until-any" | "moment" => with_clocks(what, args),
+        "accept" | "receive" | "fill" => with_sockets(what, args).map_err(|error| error.to_string()),
+        "input" => {
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line).map_err(|error| error.to_string())?;
+            Ok(line)
+        }
+        "chance" | "any-chance" | "chance-seed" => with_wasi_chance(what, args),
         "heard" => Ok(HEARD.take().join(" ")),
         "spin" => {
             let mut number = 0_u64;
@@ -166,6 +188,46 @@ fn with_chance(what: &str, args: &[&str]) -> Result<String, String> {
         "float" => random::random_float()?.to_string(),
         _ => random::generate_uuid()?,
     })
+}
+
+fn with_clocks(what: &str, args: &[&str]) -> Result<String, String> {
+    if what == "moment" {
+        return Ok(format!("{} {}", wall_clock::now().seconds, monotonic_clock::now()));
+    }
+    let ns = number::<u64>(args, 0)? * 1_000_000;
+    let timer = monotonic_clock::subscribe_duration(ns);
+    match what {
+        "nap" => timer.block(),
+        _ => {
+            let other = monotonic_clock::subscribe_duration(ns.saturating_mul(2));
+            poll::poll(&[&other, &timer]);
+        }
+    }
+    Ok("done".to_owned())
+}
+
+fn with_sockets(what: &str, args: &[&str]) -> std::io::Result<String> {
+    let address = args.first().copied().unwrap_or_default();
+    match what {
+        "accept" => drop(TcpListener::bind(address)?.accept()?),
+        "receive" => drop(TcpStream::connect(address)?.read(&mut [0])?),
+        _ => {
+            let mut stream = TcpStream::connect(address)?;
+            loop {
+                stream.write_all(&[0; 4096])?;
+            }
+        }
+    }
+    Ok("done".to_owned())
+}
+
+fn with_wasi_chance(what: &str, args: &[&str]) -> Result<String, String> {
+    let bytes = match what {
+        "chance" => wasi_random::random::get_random_bytes(number(args, 0)?),
+        "any-chance" => wasi_random::insecure::get_insecure_random_bytes(number(args, 0)?),
+        _ => wasi_random::insecure_seed::insecure_seed().0.to_le_bytes().to_vec(),
+    };
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn with_environment(what: &str, args: &[&str]) -> String {
