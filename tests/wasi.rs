@@ -1,4 +1,4 @@
-//! Actors that use nothing but WASI: they are killed wherever they wait. What the guest does with a line of a
+//! Actors that use nothing but WASI: they are killed wherever they wait, and held to their permissions. What the guest does with a line of a
 //! message is said in `corpus/guests/rust/handyman/src/lib.rs`.
 
 use std::net::TcpListener;
@@ -84,4 +84,68 @@ fn who_waits_inside_wasi_is_killed_at_once_and_nobody_else_is() {
         assert_eq!(last_trap(&chain), Some(TrapCode::Killed), "{what}");
     }
     stage.ends_and_replays(other);
+}
+
+/// Starts an actor with these permissions and has it do something with WASI. If that ends it, what its chain
+/// says was denied is returned.
+#[track_caller]
+fn held_to(permissions: &str, what: &str) -> Result<(), String> {
+    let stage = Stage::new();
+    std::fs::copy(component("handyman"), stage.path("handyman.wasm")).unwrap();
+    let manifest = stage.path("handyman.toml");
+    let text = format!(
+        "name = \"handyman\"\ncomponent = \"handyman.wasm\"\n[[handlers]]\ntype = \"message-server\"\n\
+         [permissions]\n{permissions}\n"
+    );
+    std::fs::write(&manifest, text).unwrap();
+    let actor = stage.start(manifest).unwrap();
+    let answer = stage.system.request(actor, what.as_bytes().to_vec(), SOON);
+    if let Ok(answer) = &answer {
+        assert!(!answer.starts_with(b"error"), "{}", String::from_utf8_lossy(answer));
+        stage.system.stop(actor, SOON).unwrap();
+    }
+    stage.end(actor);
+    let chain = replayed(&stage, actor);
+    assert_eq!(last_trap(&chain), answer.is_err().then_some(TrapCode::HostError));
+    let denied = |event: Event| match event {
+        Event::Permission(it) if !it.allowed => {
+            assert_eq!(it.reason, 1);
+            Some(format!("{} {}: {}", it.capability, it.subject, it.detail))
+        }
+        _ => None,
+    };
+    let denied: Vec<String> = events(&chain).into_iter().filter_map(denied).collect();
+    assert_eq!(denied.len(), usize::from(answer.is_err()));
+    denied.into_iter().next().map_or(Ok(()), Err)
+}
+
+#[test]
+fn chance_and_time_are_held_to_permissions_also_through_wasi() {
+    for what in ["chance 4", "any-chance 4", "chance-seed"] {
+        assert_eq!(held_to("timing = \"deny\"", what), Ok(()));
+        let denied = held_to("random = \"deny\"", what).unwrap_err();
+        assert!(denied.ends_with(": the permission random leaves none"), "{denied}");
+    }
+    for what in ["nap 1", "until-any 1", "moment"] {
+        assert_eq!(held_to("random = \"deny\"", what), Ok(()));
+        let denied = held_to("timing = \"deny\"", what).unwrap_err();
+        assert!(denied.ends_with(": the permission timing leaves none"), "{denied}");
+    }
+}
+
+#[test]
+fn restrictions_of_chance_and_time_hold_for_single_calls_of_wasi() {
+    let few = "random = { max_bytes = 16 }";
+    assert_eq!(held_to(few, "chance 16\nany-chance 16\nchance-seed"), Ok(()));
+    assert_eq!(
+        held_to(few, "chance 17"),
+        Err("random get-random-bytes 17 bytes: the permission random leaves 16 bytes at a time"
+            .to_owned())
+    );
+    let short = "timing = { max_sleep = \"5ms\" }";
+    assert_eq!(held_to(short, "nap 5\nmoment"), Ok(()));
+    assert_eq!(
+        held_to(short, "nap 6"),
+        Err("timing subscribe-duration 6ms: the permission timing leaves 5ms at a time".to_owned())
+    );
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use theater_record::Hash;
 
 use crate::component::{ComponentError, as_component, digest};
+use crate::host::Grants;
 use crate::manifest::{ComponentSource, InitState, Loaded, Manifest, ManifestError, Permissions};
 use crate::manifest::{Problems, Widening};
 use crate::spec::Spec;
@@ -133,7 +134,12 @@ fn spec(
     let allowed = manifest
         .within(above, &base_dir)
         .map_err(|source| BlueprintError::Widening { name: name.clone(), source })?;
-    let grants = manifest.grants(&base_dir);
+    let most = &allowed.permissions;
+    let grants = Grants {
+        chance: most.random.ceiling(|random| random.max_bytes),
+        waiting: most.timing.ceiling(|timing| timing.max_sleep_ns),
+        ..manifest.grants(&base_dir)
+    };
     let limits = manifest.limits;
     Ok(Spec {
         name,

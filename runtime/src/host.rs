@@ -12,6 +12,7 @@
 //! one runtime that all hosts of the process share. So a host must not be called on a thread that
 //! belongs to an async runtime.
 
+mod ceilings;
 mod decisions;
 mod files;
 mod fixed;
@@ -31,7 +32,6 @@ use std::sync::Arc;
 
 use theater_record::{Permission, TypeTable, Values};
 use wasmtime::component::{Linker, ResourceTable};
-use wasmtime_wasi::clocks::WasiClocksCtxView;
 use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -39,13 +39,14 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::killer::Killed;
 
 use decisions::Decisions;
-use fixed::{FixedClock, SeededRandom, Waiting, WaitingView};
+use fixed::{FixedClock, SeededRandom};
 use http::Hooks;
 pub(crate) use http::Origin;
 use liberties::Listing;
 use names::{NameLookup, NameLookupView};
 use network::NetPolicy;
 
+pub use ceilings::Ceiling;
 pub use decisions::Reason;
 pub use files::FileWatch;
 pub use grants::{
@@ -69,6 +70,8 @@ pub struct Host {
     decisions: Decisions,
     has_read_only_dirs: bool,
     skips_waiting: bool,
+    chance: Ceiling,
+    waiting: Ceiling,
     liberties: Liberties,
     /// What is left of each listing of a directory, by the number of its resource. Only filled by a
     /// host that takes liberties.
@@ -157,6 +160,8 @@ impl Host {
             decisions,
             has_read_only_dirs: grants.dirs.iter().any(|dir| dir.read_only),
             skips_waiting,
+            chance: grants.chance,
+            waiting: grants.waiting,
             liberties: grants.liberties,
             listings: BTreeMap::new(),
             killed: Killed::default(),
@@ -208,11 +213,6 @@ impl Host {
         watch.denial(args, returned, types, self.has_read_only_dirs)
     }
 
-    fn waiting(&mut self) -> WaitingView<'_> {
-        let clocks = WasiClocksCtxView { ctx: self.wasi.clocks(), table: &mut self.table };
-        WaitingView { clocks, is_over: self.skips_waiting }
-    }
-
     /// Whether it does anything else than `wasmtime-wasi` where WASI leaves it free.
     pub(crate) fn takes_liberties(&self) -> bool {
         self.liberties != Liberties::default()
@@ -232,19 +232,17 @@ impl Host {
 
 /// Adds all of WASI 0.2 to a linker: cli, clocks, random, io, filesystem, sockets and HTTP.
 pub fn add_to_linker<T: HostView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
     use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup;
 
     wasmtime_wasi::p2::add_to_linker_sync(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_sync(linker)?;
     // The library asks nobody which names may be looked up, and a lookup tells the name to the
-    // outside. So this one interface goes through our own check first. Waiting would take time also
-    // where clocks are fixed, and would go on in a component that was killed.
+    // outside. So this one interface goes through our own check first. It asks nobody either who may
+    // know the time or draw numbers. Waiting would take time also where clocks are fixed, and would
+    // go on in a component that was killed.
     linker.allow_shadowing(true);
     let added = ip_name_lookup::add_to_linker::<T, NameLookup>(linker, |data| data.host().names())
-        .and_then(|()| {
-            monotonic_clock::add_to_linker::<T, Waiting>(linker, |data| data.host().waiting())
-        })
+        .and_then(|()| ceilings::add_held(linker))
         .and_then(|()| waits::add_waits(linker));
     linker.allow_shadowing(false);
     added

@@ -18,8 +18,8 @@ use crate::engine::{Backend, Engine, Limits, STACK_BYTES_MAX};
 use crate::escape::plain;
 use crate::home::Home;
 use crate::host::{
-    Clocks, DirGrant, Grants, Host, HostError, HttpGrant, Input, Liberties, NetGrant, Output,
-    Random, parse_env,
+    Clocks, DirGrant, Grants, Host, HostError, HttpGrant, Input, NetGrant, Output, Random,
+    parse_env,
 };
 use crate::machine;
 use crate::manifest::amounts::parse_size;
@@ -307,7 +307,7 @@ impl Args {
             http: given.http.clone(),
             random: given.random,
             clocks: given.clocks,
-            liberties: Liberties::default(),
+            ..Grants::default()
         }
     }
 }

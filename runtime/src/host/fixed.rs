@@ -1,4 +1,4 @@
-//! Clocks and randomness that are the same in every run, and waiting that takes no time.
+//! Clocks and randomness that are the same in every run.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,12 +6,6 @@ use std::time::Duration;
 
 use blake3::OutputReader;
 use rand_core::TryRng;
-use wasmtime::component::{HasData, Resource};
-use wasmtime_wasi::clocks::WasiClocksCtxView;
-use wasmtime_wasi::p2::DynPollable;
-use wasmtime_wasi::p2::bindings::clocks::monotonic_clock::{
-    self, Duration as Nanoseconds, Instant,
-};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
 /// A clock that goes on by one step whenever somebody looks at it.
@@ -61,41 +55,6 @@ impl HostMonotonicClock for FixedClock {
 
     fn now(&self) -> u64 {
         self.read()
-    }
-}
-
-/// Says what the functions of `wasi:clocks/monotonic-clock` work on.
-pub(super) struct Waiting;
-
-impl HasData for Waiting {
-    type Data<'a> = WaitingView<'a>;
-}
-
-/// What the functions of `wasi:clocks/monotonic-clock` work on.
-pub(super) struct WaitingView<'a> {
-    pub(super) clocks: WasiClocksCtxView<'a>,
-    /// Whether what is waited for is there at once.
-    pub(super) is_over: bool,
-}
-
-impl monotonic_clock::Host for WaitingView<'_> {
-    fn now(&mut self) -> wasmtime::Result<Instant> {
-        self.clocks.now()
-    }
-
-    fn resolution(&mut self) -> wasmtime::Result<Instant> {
-        self.clocks.resolution()
-    }
-
-    fn subscribe_instant(&mut self, when: Instant) -> wasmtime::Result<Resource<DynPollable>> {
-        self.clocks.subscribe_instant(if self.is_over { 0 } else { when })
-    }
-
-    fn subscribe_duration(
-        &mut self,
-        duration: Nanoseconds,
-    ) -> wasmtime::Result<Resource<DynPollable>> {
-        self.clocks.subscribe_duration(if self.is_over { 0 } else { duration })
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::ceilings::Ceiling;
 use super::liberties::Liberties;
 use super::stdio::{Input, Output};
 
@@ -29,8 +30,12 @@ pub struct Grants {
     pub http: Vec<HttpGrant>,
     /// Where its randomness comes from.
     pub random: Random,
+    /// How many random bytes it may draw at a time.
+    pub chance: Ceiling,
     /// What its clocks show.
     pub clocks: Clocks,
+    /// How many nanoseconds it may wait for a clock at a time.
+    pub waiting: Ceiling,
     /// What the host does where WASI leaves it free. No command line grants that: it is for
     /// experiments.
     pub liberties: Liberties,

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use crate::host::{HttpGrant, NetGrant};
+use crate::host::{Clocks, HttpGrant, NetGrant, Random};
 
 use super::handlers::{
     FilesystemHandler, Handlers, HttpClientHandler, HttpServerHandler, RandomHandler, Root,
 };
 use super::patterns::{Below, real_path};
 use super::permissions::{Permissions, Restriction, Rule, Widening};
-use super::restrictions::{Environment, Filesystem, HttpClient, HttpServer, Network};
+use super::restrictions::{self, Environment, Filesystem, HttpClient, HttpServer, Network, Timing};
 use super::settings::Sign;
 use super::wasi::{Stdio, Wasi};
 use super::{ComponentSource, InitState, Manifest};
@@ -163,6 +163,12 @@ fn check_wasi(wasi: &Wasi, permissions: &Permissions, base_dir: &Path) -> Result
     }
     if !wasi.net.is_empty() {
         permissions.network.allow(&Network { allowed_hosts: Some(wasi.net.clone()) })?;
+    }
+    if wasi.random != Random::System {
+        permissions.random.allow(&restrictions::Random::default())?;
+    }
+    if wasi.clocks != Clocks::System {
+        permissions.timing.allow(&Timing::default())?;
     }
     if !wasi.http.is_empty() {
         check_http(&wasi.http, &permissions.http_client)?;

@@ -8,6 +8,8 @@ pub(super) mod read;
 
 use std::path::Path;
 
+use crate::host::Ceiling;
+
 use super::patterns::{Below, Pattern};
 use super::restrictions::{
     Environment, Filesystem, HttpClient, HttpServer, MessageUse, Network, Process, Random,
@@ -134,6 +136,15 @@ impl<R: Restriction> Rule<R> {
             Rule::Inherit => Ok(asked.clone()),
             Rule::Restrict(most) => most.narrowed(asked),
             Rule::Deny => Err(denied::<R>()),
+        }
+    }
+
+    /// How much this leaves of what is counted like this.
+    pub(crate) fn ceiling(&self, amount: impl Fn(&R) -> Option<u64>) -> Ceiling {
+        match self {
+            Rule::Inherit => Ceiling::None,
+            Rule::Restrict(most) => amount(most).map_or(Ceiling::None, Ceiling::AtMost),
+            Rule::Deny => Ceiling::Nothing,
         }
     }
 
