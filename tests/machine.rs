@@ -311,12 +311,14 @@ fn no_process_outlives_its_actor_however_it_ends() {
 fn a_new_life_hears_nothing_of_the_processes_of_the_last() {
     let workshop = Workshop::new();
     let up = workshop.data().join("up");
-    for _ in 0..3 {
-        assert_eq!(workshop.ask(&["script raw echo $$ > up; exec yes"]), ["1"]);
+    for number in 1..=3 {
+        let started = workshop.ask(&["script raw echo $$ > up; exec yes"]);
+        assert_eq!(started, [number.to_string()], "no number is used again");
         soon(|| !text(&up).is_empty());
         let pid = text(&up);
         workshop.stage.system.restart(workshop.actor).unwrap();
-        assert_eq!(workshop.ask(&["heard", "status 1"]), ["", "error: there is no process 1"]);
+        let asked = workshop.ask(&["heard", &format!("status {number}")]);
+        assert_eq!(asked, ["", &format!("error: there is no process {number}")]);
         soon(|| !runs(&pid));
         std::fs::remove_file(&up).unwrap();
     }

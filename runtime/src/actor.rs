@@ -25,6 +25,7 @@ use crate::family::Family;
 use crate::interrupt::Interrupt;
 use crate::killer::Killer;
 use crate::mailbox::Mailbox;
+use crate::numbers::Numbers;
 use crate::recording::Rest;
 use crate::services::Opening;
 use crate::spec::Spec;
@@ -90,6 +91,7 @@ pub(crate) struct Actor {
     pub(crate) parent: Option<ActorId>,
     pub(crate) spec: Arc<Spec>,
     pub(crate) mailbox: Mailbox<Delivery>,
+    pub(crate) numbers: Arc<Numbers>,
     /// Whether a thread runs it, or is about to.
     is_scheduled: AtomicBool,
     life: Mutex<Option<Life>>,
@@ -185,6 +187,7 @@ impl Actor {
             id,
             parent,
             mailbox: Mailbox::new(spec.mailbox),
+            numbers: Arc::default(),
             // Nothing of what waits is done before it has begun.
             is_scheduled: AtomicBool::new(true),
             life: Mutex::new(None),

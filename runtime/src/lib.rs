@@ -40,6 +40,7 @@ mod mailbox;
 pub mod manifest;
 mod membrane;
 mod moment;
+mod numbers;
 pub mod paint;
 mod playback;
 pub mod project;

@@ -147,6 +147,9 @@ pub(crate) trait Plays: Backend {
     /// The tape, for as long as it plays.
     fn tape(&mut self) -> Option<&mut Tape>;
 
+    /// Takes note of a call that the world makes as it did before.
+    fn called(_actor: &mut Actor<Self>, _call: &Event) {}
+
     /// Makes ready for another life in a fresh store.
     fn renew(store: &mut Store<Actor<Self>>, component: &Component) -> wasmtime::Result<()>;
 }
@@ -288,6 +291,7 @@ impl<'a, B: Plays> Player<'a, B> {
             return Err(Stop::Failed(TapeError::Order { seq, kind: Kind::ExportCall }));
         }
         self.playing().pass_on(&definitions, &event).map_err(Stop::Failed)?;
+        B::called(self.sandbox().store.data_mut(), &event);
         let Event::ExportCall(call) = event else { unreachable!("it was asked for") };
         self.stop_at_end()?;
         let killed = match self.tape() {

@@ -29,6 +29,7 @@ use crate::actor::{Shared, lock};
 use crate::actor_id::ActorId;
 use crate::host::{Host, Reason, Service};
 use crate::manifest::Handlers;
+use crate::numbers::Numbers;
 use crate::system::WeakSystem;
 use crate::trap::Failure;
 
@@ -48,6 +49,7 @@ pub(crate) struct Served {
     pub(crate) id: ActorId,
     pub(crate) chain: ChainId,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) numbers: Arc<Numbers>,
     /// How long the actor waits for others.
     pub(crate) patience: Duration,
     /// The folder that paths of the manifest start at.

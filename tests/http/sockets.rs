@@ -198,6 +198,26 @@ fn connections_end_with_their_path_their_server_and_their_actor() {
 }
 
 #[test]
+fn no_number_is_used_again_in_another_life_or_once_the_actor_is_back() {
+    let (web, port) = starts("");
+    let mut first = open(port, "/ws/a");
+    soon("it is open", || web.ask("heard").contains("1 opened"));
+    web.stage.system.restart(web.id).unwrap();
+    closing(&mut first);
+    let port = web.serve(&["echo"], "socket 1 /ws/{room} 1");
+    let mut second = open(port, "/ws/a");
+    soon("it is open", || web.ask("heard").contains("2 opened"));
+    second.close(None).unwrap();
+    closing(&mut second);
+    soon("it is closed", || web.ask("heard").contains("2 closed"));
+    let Web { stage, folder, id } = web;
+    let web = Web { stage: stage.suspended_and_resumed(), folder, id };
+    let _third = open(port, "/ws/a");
+    soon("it is open", || web.ask("heard").contains("3 opened"));
+    web.ends_and_replays();
+}
+
+#[test]
 fn who_is_silent_is_asked_whether_he_is_there() {
     let (web, port) = starts("timeout = \"300ms\"");
     let mut silent = open(port, "/ws/a");

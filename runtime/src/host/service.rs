@@ -17,6 +17,9 @@ pub trait Service: Send {
     /// chain: what the actor believes to have has to be there again.
     fn remember(&mut self, _function: &str, _args: &[Value], _results: &[Value]) {}
 
+    /// Hears of a call of one of the actor's handlers for this interface, in an earlier process as well.
+    fn was_called(&mut self, _handler: &str, _args: &[Value]) {}
+
     /// What was remembered so far belongs to a life of the actor that has ended: what it had made is gone.
     fn forget(&mut self) {}
 }

@@ -1,6 +1,6 @@
 //! Bringing an actor back: its tape answers, until it ends and the host takes over.
 
-use theater_record::{Call, Outcome, Value, Values};
+use theater_record::{Call, Event, Outcome, Value, Values};
 use wasmtime::{Result, Store, StoreContextMut};
 
 use super::links::lifted;
@@ -17,6 +17,20 @@ impl Plays for Live {
 
     fn tape(&mut self) -> Option<&mut Tape> {
         self.resuming.as_mut()
+    }
+
+    fn called(actor: &mut Actor<Live>, call: &Event) {
+        let Actor { backend: live, interner, .. } = actor;
+        let (Some(function), Event::ExportCall(call)) = (interner.function_of(call), call) else {
+            return;
+        };
+        if without_version(&function.interface) != "theater:simple/http-handlers" {
+            return;
+        }
+        let args = call.args.decode(function.params.iter().map(|(_, ty)| ty), interner.types());
+        if let (Ok(args), Some(service)) = (args, live.host.service("theater:simple/http-server")) {
+            service.was_called(&function.name, &args);
+        }
     }
 
     fn renew(store: &mut Store<Actor<Live>>, component: &Component) -> Result<()> {
@@ -57,15 +71,18 @@ pub(super) fn recorded_answer(
 
 /// Whether what a function hands out can be had again by calling it again.
 fn is_acquired_again(function: &Function) -> bool {
-    let interface = function.interface.split('@').next().unwrap_or_default();
     matches!(
-        (interface, function.name.as_str()),
+        (without_version(&function.interface), function.name.as_str()),
         ("wasi:cli/stdin", "get-stdin")
             | ("wasi:cli/stdout", "get-stdout")
             | ("wasi:cli/stderr", "get-stderr")
             | ("wasi:filesystem/preopens", "get-directories")
             | ("wasi:sockets/instance-network", "instance-network")
     )
+}
+
+fn without_version(interface: &str) -> &str {
+    interface.split('@').next().unwrap_or(interface)
 }
 
 /// Tells the service that answers a function what it has answered before.

@@ -58,6 +58,15 @@ impl Service for HttpServer {
         }
     }
 
+    fn was_called(&mut self, handler: &str, args: &[Value]) {
+        if handler.starts_with("handle-websocket-")
+            && let [_state, Value::Tuple(params)] = args
+            && let [_handler, Value::U64(socket), ..] = &params[..]
+        {
+            lock(&self.0).had_socket(*socket);
+        }
+    }
+
     fn forget(&mut self) {
         lock(&self.0).forget();
     }
@@ -214,6 +223,7 @@ mod tests {
             id: ActorId::new(0, [0; 10]),
             chain: ChainId([0; 16]),
             shared: Arc::default(),
+            numbers: Arc::default(),
             patience: Duration::ZERO,
             base_dir: PathBuf::new(),
         };

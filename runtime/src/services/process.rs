@@ -40,7 +40,7 @@ pub(super) struct Processes {
     given: manifest::Process,
     /// The folder whose files the actor may use, if it may use any.
     folder: Option<Arc<Folder>>,
-    /// By their numbers, from 1.
+    /// Those of this life, by their numbers.
     started: BTreeMap<u64, Process>,
 }
 
@@ -123,6 +123,14 @@ impl Service for Processes {
         };
         Ok(vec![answer])
     }
+
+    fn remember(&mut self, function: &str, _args: &[Value], results: &[Value]) {
+        if let ("os-spawn", [Value::Result(Ok(Some(given)))]) = (function, results)
+            && let Value::U64(number) = **given
+        {
+            self.served.numbers.processes.was_given(number);
+        }
+    }
 }
 
 impl Processes {
@@ -141,6 +149,7 @@ impl Processes {
             Ok(running) => {
                 decisions.push(decision(Reason::Granted, "process", program, ""));
                 let number = running.life.number;
+                self.served.numbers.processes.was_given(number);
                 self.started.insert(number, Process::Running(running));
                 Ok(number)
             }
@@ -175,7 +184,7 @@ impl Processes {
         let program = program::find(&config.program, std::env::var_os("PATH").as_deref())?;
         let most = self.given.timeout_ns.map(Duration::from_nanos);
         let timeout = config.timeout.into_iter().chain(most).min();
-        let number = self.started.len() as u64 + 1;
+        let number = self.served.numbers.processes.last() + 1;
         let edge = self.edge().map_err(Refusal::Config)?;
         let start = Start { config, program: &program, place, timeout, number };
         Ok(start.run(&self.served, &edge)?)

@@ -46,6 +46,7 @@ impl Trial {
             id: ActorId::new(NOW_MS, [7; 10]),
             chain: ChainId([7; 16]),
             shared: Arc::default(),
+            numbers: Arc::default(),
             patience: Duration::from_secs(1),
             base_dir: folder.path().to_owned(),
         };

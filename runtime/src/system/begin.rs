@@ -416,6 +416,7 @@ pub(super) fn served(
         id: actor.id,
         chain,
         shared: shared.clone(),
+        numbers: actor.numbers.clone(),
         patience: actor.spec.patience,
         base_dir: actor.spec.base_dir.clone(),
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::{fmt, io};
 
 use theater_record::{Permission, Value};
@@ -36,8 +35,6 @@ pub(super) struct Servers {
     pub(super) counts: Counts,
     /// The connections that there may be on all of them.
     places: Arc<Semaphore>,
-    /// How many WebSocket connections there were.
-    socket_count: Arc<AtomicU64>,
 }
 
 /// How many there ever were of what has numbers.
@@ -131,7 +128,6 @@ impl Servers {
             servers: BTreeMap::new(),
             counts: Counts::default(),
             places: Arc::new(Semaphore::new(places)),
-            socket_count: Arc::default(),
         };
         if let Some((address, tls)) = of_manifest {
             servers.insert(OF_MANIFEST, address, tls);
@@ -173,6 +169,11 @@ impl Servers {
         if let Some(server) = self.servers.get_mut(&number) {
             server.is_due = false;
         }
+    }
+
+    /// Notes that a WebSocket connection had this number before the actor was brought back.
+    pub(super) fn had_socket(&self, socket: u64) {
+        self.served.numbers.sockets.was_given(socket);
     }
 
     pub(super) fn was_destroyed(&mut self, number: u64) {
@@ -396,7 +397,7 @@ impl Servers {
         let life = Arc::downgrade(&self.served.shared);
         let caller = Caller { system: self.served.system.clone(), id: self.served.id, life };
         let allowed = self.handler.restriction.clone();
-        let site = Arc::new(Site::new(number, caller, allowed, self.socket_count.clone()));
+        let site = Arc::new(Site::new(number, caller, allowed, self.served.numbers.clone()));
         let is_due = number == OF_MANIFEST;
         self.servers.insert(number, Server { site, address, tls, listener: None, is_due });
     }

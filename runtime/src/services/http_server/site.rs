@@ -1,7 +1,6 @@
 //! One server as those see it who serve its connections: where requests go, and what is open.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use super::outbox::Outbox;
 use super::path::{Path, Pattern};
 use crate::actor::lock;
 use crate::manifest;
+use crate::numbers::Numbers;
 use crate::services::http_types::{body_limit, time_limit};
 
 /// The server that is started with the actor.
@@ -22,8 +22,8 @@ pub(super) struct Site {
     pub(super) allowed: manifest::HttpServer,
     tables: RwLock<Tables>,
     sockets: Mutex<BTreeMap<u64, Socket>>,
-    /// How many WebSocket connections there were, on all servers of the actor.
-    socket_count: Arc<AtomicU64>,
+    /// WebSocket connections are numbered on all servers of the actor together.
+    numbers: Arc<Numbers>,
 }
 
 /// Where requests go.
@@ -82,10 +82,10 @@ impl Site {
         number: u64,
         caller: Caller,
         allowed: manifest::HttpServer,
-        socket_count: Arc<AtomicU64>,
+        numbers: Arc<Numbers>,
     ) -> Site {
         let (tables, sockets) = (RwLock::default(), Mutex::default());
-        Site { number, caller, allowed, tables, sockets, socket_count }
+        Site { number, caller, allowed, tables, sockets, numbers }
     }
 
     /// How large the body of a request may be.
@@ -153,7 +153,7 @@ impl Site {
 
     /// Notes that a WebSocket connection is open, and gives it its number.
     pub(super) fn opened(&self, outbox: &Arc<Outbox>, pattern: &Pattern) -> u64 {
-        let number = self.socket_count.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = self.numbers.sockets.next();
         let socket = Socket { outbox: outbox.clone(), pattern: pattern.clone() };
         lock(&self.sockets).insert(number, socket);
         number
@@ -178,7 +178,7 @@ impl Site {
 
     /// Whether a WebSocket connection of this number was ever opened on any server of the actor.
     pub(super) fn has_had(&self, socket: u64) -> bool {
-        (1..=self.socket_count.load(Ordering::Relaxed)).contains(&socket)
+        (1..=self.numbers.sockets.last()).contains(&socket)
     }
 
     fn methods_of(&self, routes: &[&Route]) -> Vec<String> {

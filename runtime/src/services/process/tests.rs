@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use theater_record::Value;
 
 use super::Processes;
+use crate::host::Service;
 use crate::manifest::{self, Below, FilesystemHandler, Root};
 use crate::services::filesystem::Folder;
 use crate::services::trial::{Trial, fails, gives};
@@ -484,4 +485,12 @@ fn more_output_may_not_wait_than_is_allowed() {
         &format!("cannot start \"echo\": {trouble}"),
     );
     assert_eq!(place.trial.decided(), [format!("not-granted echo: {trouble}")]);
+}
+
+#[test]
+fn a_number_that_an_earlier_process_has_given_out_is_not_given_again() {
+    let mut place = Place::new();
+    let given = Value::Result(Ok(Some(Box::new(Value::U64(7)))));
+    place.processes.remember("os-spawn", &[], &[given]);
+    assert_eq!(place.start(&Asked::run("true", &[])), 8);
 }
