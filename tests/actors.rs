@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use theater_record::LifecycleState;
-use theater_runtime::{ActorError, End, ErrorKind, NoAnswer, SendError};
+use theater_runtime::{ActorError, Backend, End, ErrorKind, NoAnswer, SendError, Spec};
 
-use crate::stage::actors::{SOON, Stage};
+use crate::stage::actors::{SOON, Stage, Told};
+use crate::stage::{component, replay, verified};
 
 fn failed(kind: ErrorKind, message: &str) -> End {
     End::Failed(ActorError::new(kind, message))
@@ -149,4 +150,34 @@ fn an_actor_that_runs_is_started_again_over_and_over_in_one_chain() {
     let history = stage.ends_and_replays(id);
     let lives = history.states.iter().filter(|state| **state == LifecycleState::Spawned);
     assert_eq!(lives.count(), 21);
+}
+
+#[test]
+fn a_life_that_cannot_begin_leaves_a_chain_that_says_why() {
+    let stage = Stage::new();
+    let stranger = std::fs::read(component("unknown-import")).unwrap();
+    let failed = stage.system.spawn(Spec::new("stranger", stranger), None).unwrap_err();
+    let [id] = stage.named("stranger")[..] else { panic!("{failed}") };
+    let missing = "the component imports what nobody here provides: theater:refused/nowhere";
+    assert_eq!(stage.end(id), self::failed(ErrorKind::Unstartable, missing));
+    let chain = verified(&std::fs::read(stage.system.chain_path(id).unwrap()).unwrap());
+    assert_eq!(Told::of(&chain).states, [LifecycleState::Failed]);
+    replay(&chain, &component("unknown-import"), Backend::Cranelift);
+}
+
+#[test]
+fn another_life_that_cannot_begin_is_told_of_in_the_same_chain() {
+    let stage = Stage::new();
+    let folder = stage.path("granted");
+    std::fs::create_dir(&folder).unwrap();
+    let granted = format!("{}::/data", folder.display()).parse().unwrap();
+    let id = stage.spawn_as(|spec| spec.grants.dirs = vec![granted]);
+    std::fs::remove_dir(&folder).unwrap();
+    stage.system.restart(id).unwrap_err();
+    let End::Failed(error) = stage.end(id) else { panic!("it has not ended") };
+    assert!(error.message.starts_with("cannot grant the directory"), "{error:?}");
+    let chain = verified(&std::fs::read(stage.system.chain_path(id).unwrap()).unwrap());
+    let states = [LifecycleState::Spawned, LifecycleState::Stopped, LifecycleState::Failed];
+    assert_eq!(Told::of(&chain).states, states);
+    replay(&chain, &component("messenger"), Backend::Cranelift);
 }

@@ -110,14 +110,23 @@ impl Live {
         component: &Component,
         lifter: &wasmtime::component::Component,
     ) -> Result<()> {
-        let Actor { backend: live, world, killed, .. } = actor;
+        let Actor { backend: live, killed, .. } = actor;
         live.host.ends_with(killed);
-        let is_served = |function: &Function| live.host.service(&function.interface).is_some();
-        live.served = world.imports.iter().map(is_served).collect();
-        let takes_liberties = live.host.takes_liberties();
-        let linked = component.links.lifter(component, lifter, takes_liberties, &live.served)?;
-        (live.lifter, live.lifted) = (Some(linked), None);
+        let (linked, served) = Live::link(component, lifter, &mut live.host)?;
+        (live.lifter, live.lifted, live.served) = (Some(linked), None, served);
         Ok(())
+    }
+
+    /// The lifter, linked against a host, and which imports that has a service for.
+    pub(crate) fn link(
+        component: &Component,
+        lifter: &wasmtime::component::Component,
+        host: &mut Host,
+    ) -> Result<(InstancePre<Actor<Live>>, Vec<bool>)> {
+        let is_served = |function: &Function| host.service(&function.interface).is_some();
+        let served: Vec<bool> = component.world().imports.iter().map(is_served).collect();
+        let linked = component.links.lifter(component, lifter, host.takes_liberties(), &served)?;
+        Ok((linked, served))
     }
 
     /// The tape is at its end, and the world takes over. What the chain names already is not

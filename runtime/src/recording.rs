@@ -86,6 +86,13 @@ impl Recording {
         Ok(recording)
     }
 
+    /// Whether a component can be connected to a host. What is linked for that is there for all of its lives.
+    pub(crate) fn check(component: &Component, host: &mut Host) -> Result<(), RunError> {
+        component.links.component(component).map_err(RunError::Link)?;
+        let lifter = component.lifter().map_err(RunError::Lifter)?;
+        Live::link(component, lifter, host).map(drop).map_err(not_connected)
+    }
+
     /// Connects a component to the host, for a life that begins where the chain stands. It does not run
     /// before [`Recording::spawn`].
     pub(crate) fn prepare(
@@ -238,9 +245,13 @@ impl Recording {
         if self.is_alive {
             self.note(state, detail.to_owned())?;
         }
-        let actor = self.sandbox.store.into_data();
-        let (live, past) = actor.into_past();
-        Ok(Rest { recorder: live.recorder, past: Some(past) })
+        Ok(self.into_rest())
+    }
+
+    /// The chain as it is. What became of the life is for others to note.
+    pub(crate) fn into_rest(self) -> Rest {
+        let (live, past) = self.sandbox.store.into_data().into_past();
+        Rest { recorder: live.recorder, past: Some(past) }
     }
 
     /// Notes that the component has come to its end, and closes the chain.
@@ -306,6 +317,14 @@ impl Rest {
     /// Which chain it is.
     pub(crate) fn chain(&self) -> ChainId {
         self.recorder.chain_id()
+    }
+
+    /// Notes that a life could not begin, and why.
+    pub(crate) fn not_begun(&mut self, time: u64, why: &str) -> Result<(), RunError> {
+        let (state, detail) = (LifecycleState::Failed, why.to_owned());
+        let event = Event::Lifecycle(Lifecycle { state, time, detail });
+        self.recorder.append(&event)?;
+        Ok(())
     }
 
     /// Closes the chain: there will be no other life.

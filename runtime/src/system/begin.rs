@@ -260,10 +260,15 @@ impl System {
         })
     }
 
-    /// There is no life, and nothing in the chain.
+    /// There is no life. The chain, if there is one, says why.
     fn has_not_begun(&self, actor: &Arc<Actor>, error: SpawnError) {
         let end = End::failed(ErrorKind::Unstartable, format!("{:#}", anyhow::Error::new(error)));
-        self.ended(actor, Ended::Over(end, actor.take_rest()));
+        let mut rest = actor.take_rest();
+        if let Some(rest) = &mut rest {
+            // A chain that cannot be written shows that it has no end.
+            let _ = rest.not_begun(self.now(), end.lifecycle().1);
+        }
+        self.ended(actor, Ended::Over(end, rest));
     }
 
     /// A life that has just begun, but was not told so. If it has failed already, how it did.
@@ -279,12 +284,19 @@ impl System {
         };
         let chain = rest.chain();
         services::serve(&mut host, &served(self, actor, chain, &shared), &spec.handlers);
+        if let Err(error) = Recording::check(&component, &mut host) {
+            actor.keep_rest(Box::new(rest));
+            return Err(error.into());
+        }
         let (limits, durable) = (spec.limits, spec.chain.durable);
         let (clock, redact) = (self.0.options.clock.clone(), spec.chain.redact.clone());
         let options = RecordingOptions { limits, durable, clock, redact };
         let mut recording = Recording::prepare(&component, host, rest, &options)?;
         actor.is_made(recording.killer(), shared.clone());
-        recording.spawn()?;
+        if let Err(error) = recording.spawn() {
+            actor.keep_rest(Box::new(recording.into_rest()));
+            return Err(error.into());
+        }
         let end = recording.failure().map(End::trapped);
         Ok((Life { id: actor.id, recording, chain, handlers, shared, requests: 0 }, end))
     }
