@@ -13,6 +13,7 @@ use wasmtime_wasi_io::bindings::wasi::io::streams::{HostInputStream, HostOutputS
 
 use super::{Host, HostView};
 use crate::killer::Killed;
+use crate::threads::aside;
 
 type In = Resource<DynInputStream>;
 type Out = Resource<DynOutputStream>;
@@ -116,6 +117,6 @@ impl Host {
     }
 
     fn wait<R>(&mut self, run: impl AsyncFnOnce(&mut ResourceTable) -> R) -> wasmtime::Result<R> {
-        Ok(in_tokio(self.killed.or(run(&mut self.table)))?)
+        Ok(aside(|| in_tokio(self.killed.or(run(&mut self.table))))?)
     }
 }

@@ -176,13 +176,17 @@ impl System {
         let by_hand = actor.is_wanted_again();
         let again = is_supervised_again || by_hand;
         let (state, detail) = end.lifecycle();
+        let is_left_open = rest.is_none() && !actor.chains().is_empty();
         match rest {
             Some(rest) if again => actor.keep_rest(rest),
             Some(rest) => close(actor, *rest, state, detail),
             None => {}
         }
         if !again {
-            self.strike(actor);
+            // A chain that is left open may be gone on with by another process, when what is amiss is mended.
+            if !is_left_open {
+                self.strike(actor);
+            }
             self.forget_earliest(actor.id);
         }
         let by = actor.ended_by();
