@@ -243,6 +243,11 @@ impl Actor {
         !self.is_scheduled.swap(true, Ordering::AcqRel)
     }
 
+    /// Whether there is something to do.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.mailbox.is_empty() || self.ordered().is_some()
+    }
+
     /// Does what waits. What became of its life is returned once, if it has ended; then, nothing of what
     /// waits is done before the next life.
     pub(crate) fn run(&self) -> Option<Ended> {
@@ -277,8 +282,7 @@ impl Actor {
             drop(held);
             self.is_scheduled.store(false, Ordering::Release);
             // Something may have come in just before; whoever put it there saw a thread at work.
-            let has_more = !self.mailbox.is_empty() || lock(&self.standing).order.is_some();
-            if !has_more || !self.schedule() {
+            if !self.has_work() || !self.schedule() {
                 return None;
             }
         }

@@ -174,7 +174,7 @@ pub(crate) struct Player<'a, B: Plays> {
     sandbox: Option<Sandbox<B>>,
     /// Whether a life has begun and not ended.
     pub(crate) is_alive: bool,
-    has_lived: bool,
+    pub(crate) has_lived: bool,
     /// How the last call ended, if it did not return.
     pub(crate) failure: Option<Failure>,
 }

@@ -41,6 +41,9 @@ pub enum RunError {
     /// The actor has come to its end, so there is nothing to go on with.
     #[error("the actor has come to its end, as its chain says")]
     Ended,
+    /// The chain has the header, and nothing that happened.
+    #[error("the actor had not begun to live, as its chain says")]
+    NotBegun,
     /// The chain cannot be written, so the component must not go on.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -150,6 +153,7 @@ impl Recording {
         let mut player = Player::new(component, limits, sandbox);
         let ending = player.run();
         let (is_alive, failure) = (player.is_alive, player.failure.take());
+        let has_lived = player.has_lived;
         let sandbox = player.into_sandbox();
         let clock = options.clock.clone();
         let mut recording = Recording { sandbox, clock, is_alive, failure };
@@ -160,6 +164,9 @@ impl Recording {
             Ending::Same => {}
             Ending::Diverged(mismatch) => return Err(RunError::NotTheSame(mismatch)),
             Ending::Reached | Ending::Unanswered(_) => return Err(RunError::Ended),
+        }
+        if !has_lived {
+            return Err(RunError::NotBegun);
         }
         if !recording.is_alive || recording.failure.is_some() {
             return Err(RunError::Ended);

@@ -108,8 +108,8 @@ pub(crate) fn serve(host: &mut Host, served: &Served, given: &Handlers) {
     let random = given.random.as_ref().map(|given| random::Random::new(served, given));
     offer("random", random.map(boxed));
     let environment = given.environment.as_ref();
-    let variables = std::env::vars_os();
-    let environment = environment.map(|given| environment::Environment::new(given, variables));
+    let environment =
+        environment.map(|given| environment::Environment::new(given, std::env::vars_os()));
     offer("environment", environment.map(boxed));
     let folder = given.filesystem.as_ref();
     let folder = folder.map(|given| Arc::new(Folder::open(given, &served.base_dir)));

@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p theater-runtime --bench actors` measures all rows; words behind `--` choose those
 //! whose names hold one of them. The guest is `corpus/components/messenger.wasm`. Each row is measured
-//! twice: recorded to files, and recorded to nowhere. What is compared is of one run of this program.
+//! twice: recorded to files, and recorded to nowhere. Behind them come those of the program in `yardstick/`, which
+//! has the same messages go between actors of another library. All is of one run.
 #![allow(clippy::print_stdout, reason = "a bench prints its rows")]
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop right there")]
 
@@ -10,6 +11,7 @@ mod network;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
@@ -72,6 +74,7 @@ fn main() {
         let ratio = nowhere.per_second / files.per_second;
         println!("{:28} {files}   {nowhere}   {ratio:6.2}", "requests under way, many");
     }
+    yardstick(&words);
     let web = component("web");
     if wanted("http requests") {
         let [files, nowhere] = [true, false].map(|keep| network::serving(&web, keep));
@@ -91,6 +94,20 @@ fn main() {
             idle(count);
         }
     }
+}
+
+/// Prints the same rows for actors of kameo. That is a program in a workspace of its own, as what it asks of other
+/// crates would have the engine built twice.
+fn yardstick(words: &[String]) {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/yardstick/Cargo.toml");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("yardstick");
+    println!();
+    let mut command = Command::new(cargo);
+    command.args(["run", "--quiet", "--release", "--locked", "--manifest-path", manifest]);
+    command.arg("--target-dir").arg(target).arg("--").args(words);
+    assert!(command.status().unwrap().success(), "the yardstick cannot be built or run");
+    println!();
 }
 
 /// A system of its own in a folder of its own.
@@ -233,10 +250,10 @@ struct Times {
 impl Times {
     /// Of clients that did it at the same time: how long each was at it, and how long each time took.
     fn of(runs: Vec<(Duration, Vec<Duration>)>) -> Times {
-        let each =
-            |(all, taken): &(Duration, Vec<Duration>)| taken.len() as f64 / all.as_secs_f64();
-        let per_second = runs.iter().map(each).sum();
+        // They have started together.
+        let longest = runs.iter().map(|(all, _)| *all).max().unwrap_or_default();
         let mut taken: Vec<_> = runs.into_iter().flat_map(|(_, taken)| taken).collect();
+        let per_second = taken.len() as f64 / longest.as_secs_f64();
         taken.sort_unstable();
         let at = |share: f64| taken[(taken.len() as f64 * share) as usize];
         Times { p50: at(0.5), p99: at(0.99), per_second }

@@ -132,9 +132,14 @@ impl Life {
 
     /// Writes what somebody waits for. To be called when there is nothing else to do.
     pub(super) fn settle(&mut self) -> Result<(), End> {
-        if !self.shared.is_awaited.swap(false, Ordering::Relaxed) {
-            return Ok(());
+        match self.shared.is_awaited.swap(false, Ordering::Relaxed) {
+            true => self.write(),
+            false => Ok(()),
         }
+    }
+
+    /// Returns once everything so far is in the chain's file.
+    pub(super) fn write(&mut self) -> Result<(), End> {
         self.recording.written().map_err(|error| End::unrecorded(&error))
     }
 
@@ -154,7 +159,7 @@ impl Life {
                     None => Vec::new(),
                 };
                 // Somebody outside goes by what is in the file.
-                self.recording.written().map_err(|error| End::unrecorded(&error))?;
+                self.write()?;
                 self.note(done.tell(Ok(given)))
             }
             Ok(None) => self.note(done.tell(Err(NotHandled::NoHandler(name)))),

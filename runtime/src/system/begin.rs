@@ -210,7 +210,7 @@ impl System {
         self.0.threads.run(move || system.begin(&actor));
     }
 
-    fn begin(&self, actor: &Arc<Actor>) {
+    pub(super) fn begin(&self, actor: &Arc<Actor>) {
         let before = actor.family();
         if let Some(family) = &before {
             // Those of an earlier life go first.
@@ -225,6 +225,10 @@ impl System {
             Some((Ok(life), _)) => Ok(actor.begin(life, false)),
             // It had ended, and was about to be started again.
             Some((Err(SpawnError::Run(RunError::Ended)), chain)) if actor.parent.is_some() => {
+                self.close_past(actor, &chain).and_then(|()| self.begin_anew(actor))
+            }
+            // It was about to be started when the process ended.
+            Some((Err(SpawnError::Run(RunError::NotBegun)), chain)) => {
                 self.close_past(actor, &chain).and_then(|()| self.begin_anew(actor))
             }
             Some((Err(error), _)) => Err(error),
@@ -245,7 +249,9 @@ impl System {
                     family.has_started(actor.id);
                 }
                 actor.unlock_mailbox();
-                self.wake(actor);
+                if actor.has_work() {
+                    self.wake(actor);
+                }
             }
             Err(ended) => self.ended(actor, ended),
         }
@@ -343,9 +349,9 @@ impl System {
 
     /// The children of an actor that wait to be brought back, each with what its manifest calls it.
     fn waiting_below(&self, parent: ActorId) -> Vec<(ActorId, Option<String>)> {
-        let mut children = self.actors();
-        children.retain(|actor| actor.parent == Some(parent));
-        children.into_iter().filter_map(|actor| Some((actor.id, actor.waits_as()?))).collect()
+        let actors = self.0.actors.read().unwrap_or_else(PoisonError::into_inner);
+        let children = actors.values().filter(|actor| actor.parent == Some(parent));
+        children.filter_map(|actor| Some((actor.id, actor.waits_as()?))).collect()
     }
 
     fn family_with_room(&self, parent: ActorId) -> Result<Arc<Family>, SpawnError> {

@@ -203,7 +203,8 @@ impl System {
             family.perform(actions);
         }
         if by_hand {
-            self.begin_later(actor.id);
+            actor.starts_again();
+            self.begin(actor);
         }
     }
 

@@ -1,9 +1,11 @@
 //! How servers, and actors without one, come to their end.
 
+use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
+use theater_record::{MAGIC, Reader, Stored};
 use theater_verify::Verdict;
 
 use super::{SOON, Served, THEATER, scene, transcript};
@@ -13,9 +15,12 @@ fn a_signal_ends_the_server_in_order_and_the_next_one_goes_on_with_its_actors() 
     let mut served = Served::new();
     let id = served.start("messenger");
     let mut follow = served.command(&["subscribe", &id, "-H"]);
-    let follow = follow.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut follow = follow.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
+    assert!(lines.next().is_some(), "it has begun to follow");
     served.said(&["message", &id, "hello"]);
     served.signal(Signal::TERM);
+    assert!(lines.all(|line| line.is_ok()));
     let said = follow.wait_with_output().unwrap();
     assert!(String::from_utf8_lossy(&said.stderr).contains("the server has stopped"));
     let (status, said) = served.ended();
@@ -38,6 +43,26 @@ fn a_server_that_was_killed_leaves_its_actors_to_the_next_one() {
     assert!(!status.success());
     served.go_on();
     assert_eq!(served.said(&["message", &id, "count", "-r"]), "2\n");
+}
+
+#[test]
+fn an_actor_of_which_no_more_than_a_header_is_left_is_started_anew() {
+    let mut served = Served::new();
+    let id = served.start("messenger");
+    served.signal(Signal::KILL);
+    served.ended();
+    let path = served.scene.path(&format!("chains/{id}.chain.cbor"));
+    let bytes = std::fs::read(&path).unwrap();
+    let mut reader = Reader::new(&bytes[..]).unwrap();
+    let Some(Stored::Record(header)) = reader.read().unwrap() else { panic!("no header") };
+    let end = MAGIC.len() + header.frame.bytes().len();
+    std::fs::write(&path, &bytes[..end]).unwrap();
+    served.go_on();
+    assert_eq!(served.said(&["message", &id, "count", "-r"]), "1\n");
+    served.said(&["stop", &id]);
+    for name in [format!("chains/{id}.chain.cbor"), format!("chains/{id}.2.chain.cbor")] {
+        assert_eq!(served.scene.verify(&name).verdict(), Verdict::Complete, "{name}");
+    }
 }
 
 #[test]

@@ -83,6 +83,8 @@ fn what_is_typed_wrong_is_said_to_be() {
         --- exit 1
     "#]].assert_eq(&shown.replace(&format!("{}/", folder.display()), ""));
     let id = served.start("messenger");
+    // What has happened while it was started may not be written yet.
+    while !served.theater(&["state", &id, "--at", "7"]).status.success() {}
     let check = |args: &[&str], expected: Expect| served.check(&id, args, &expected);
     check(
         &["events", &id, "--type", "surprise"],
