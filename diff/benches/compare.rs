@@ -1,8 +1,8 @@
 //! Measures the comparison of two long chains that differ in one event, nowhere, or in everything
 //! from some event on.
 //!
-//! `cargo bench -p theater-diff` measures chains of a million events; a number asks for another
-//! length: `cargo bench -p theater-diff -- 100000`.
+//! `cargo bench --bench compare` measures chains of a million events; a number asks for another
+//! length: `cargo bench --bench compare -- 100000`.
 //!
 //! *opening* is one walk over both files. *first* and *all* are what comes after: the search for
 //! the first difference alone, and with the alignment of everything behind it. *linked* chains have

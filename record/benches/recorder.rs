@@ -1,6 +1,6 @@
 //! Measures what recording costs: on the caller's thread, and until everything is on disk.
 //!
-//! `cargo bench -p theater-record`. The caller's column is the time in `append` with a queue that
+//! `cargo bench --bench recorder`. The caller's column is the time in `append` with a queue that
 //! never fills; the others go on until the chain is closed and synced, with the usual queue. All
 //! include making the event, which the last column shows alone.
 #![allow(clippy::print_stdout, reason = "a bench prints its rows")]

@@ -1,7 +1,7 @@
 //! Measures what the membrane costs: one component linked straight against the host, recorded, and
 //! replayed.
 //!
-//! `cargo bench -p theater-runtime` measures all rows; `cargo bench -p theater-runtime -- scalar
+//! `cargo bench --bench membrane` measures all rows; `cargo bench --bench membrane -- scalar
 //! replay` those whose names hold one of the words.
 //!
 //! The component is `corpus/components/calls.wasm`, which makes one kind of call over and over. The

@@ -1,6 +1,6 @@
 //! Measures what holding the chains of a set against each other costs beside checking each of them.
 //!
-//! `cargo bench -p theater-verify --bench set` measures the published rows. The chains are in memory; the
+//! `cargo bench --bench set` measures the published rows. The chains are in memory; the
 //! best of several runs counts.
 #![allow(clippy::print_stdout, reason = "a bench prints its rows")]
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop right there")]

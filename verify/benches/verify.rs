@@ -1,7 +1,7 @@
 //! Measures checking chains at every depth against `b3sum` of the same bytes, in one run.
 //!
-//! `cargo bench -p theater-verify` measures the published rows; with arguments, such as
-//! `cargo bench -p theater-verify -- 10000000 148 2`, one row: events, payload bytes, threads.
+//! `cargo bench --bench verify` measures the published rows; with arguments, such as
+//! `cargo bench --bench verify -- 10000000 148 2`, one row: events, payload bytes, threads.
 //!
 //! The yardstick is `Hasher::update_mmap_rayon`, which is all that `b3sum` does. Both see the same
 //! file from the page cache; the best of several runs counts. Resident memory is the peak during

@@ -1,6 +1,6 @@
 //! Measures what actors cost: to start them, to start them again, to talk to them, to keep them.
 //!
-//! `cargo bench -p theater-runtime --bench actors` measures all rows; words behind `--` choose those
+//! `cargo bench --bench actors` measures all rows; words behind `--` choose those
 //! whose names hold one of them. The guest is `corpus/components/messenger.wasm`. Each row is measured
 //! twice: recorded to files, and recorded to nowhere. Behind them come those of the program in `yardstick/`, which
 //! has the same messages go between actors of another library. All is of one run.
@@ -47,7 +47,14 @@ const ROWS: [Row; 8] = [
 /// How many actors that do nothing are kept at once.
 const IDLE: [usize; 2] = [1_000, 10_000];
 
+/// Has this program measure that many, and nothing else: what was measured before would be in the way.
+const IDLE_ALONE: &str = "--idle=";
+
 fn main() {
+    if let Some(count) = std::env::args().find_map(|arg| arg.strip_prefix(IDLE_ALONE)?.parse().ok())
+    {
+        return idle(count);
+    }
     let words: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(&**word));
     println!(
@@ -91,7 +98,8 @@ fn main() {
     if wanted("idle") {
         println!("\n{:28} {:>9} {:>9} {:>9}", "idle actors", "spawn us", "KiB each", "threads");
         for count in IDLE {
-            idle(count);
+            let mut alone = Command::new(std::env::current_exe().unwrap());
+            assert!(alone.arg(format!("{IDLE_ALONE}{count}")).status().unwrap().success());
         }
     }
 }
