@@ -147,7 +147,9 @@ fn do_one(line: &str) -> Result<String, String> {
         "run" | "script" => start(what, args).map(|number| number.to_string()),
         "stdin" | "close" | "status" | "signal" | "kill" => with_process(what, args),
         "nap" | "until-any" | "moment" => with_clocks(what, args),
-        "accept" | "receive" | "fill" => with_sockets(what, args).map_err(|error| error.to_string()),
+        "accept" | "receive" | "fill" => {
+            with_sockets(what, args).map_err(|error| error.to_string())
+        }
         "input" => {
             let mut line = String::new();
             std::io::stdin().read_line(&mut line).map_err(|error| error.to_string())?;
