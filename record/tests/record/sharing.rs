@@ -182,7 +182,7 @@ fn whoever_asks_hears_once_it_is_in_the_log_or_that_it_never_will_be() {
             // What is in the log already is told at once.
             let tell = tell.clone();
             recorder.when_written(move |outcome| {
-                tell.send((seq, outcome.map_or(0, |()| seq + 1))).unwrap()
+                tell.send((seq, outcome.map_or(0, |()| seq + 1))).unwrap();
             });
         }
     }
