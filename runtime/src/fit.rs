@@ -119,9 +119,11 @@ const fn part(
 type WasiPart = (&'static str, &'static str, fn(&Permissions) -> bool);
 
 const WASI: &[WasiPart] = &[
+    ("wasi:clocks", "timing", |it| it.timing == Rule::Deny),
     ("wasi:cli/environment", "environment", |it| it.environment == Rule::Deny),
     ("wasi:filesystem", "filesystem", |it| it.filesystem == Rule::Deny),
     ("wasi:http", "http-client", |it| it.http_client == Rule::Deny),
+    ("wasi:random", "random", |it| it.random == Rule::Deny),
     ("wasi:sockets", "network", |it| it.network == Rule::Deny),
 ];
 

@@ -4,8 +4,8 @@
 //! A call may wait for the world for as long as it likes without holding up another actor. What it
 //! costs meanwhile is a thread's stack, of which only what was touched takes memory.
 //!
-//! No more of them compute at once than there are processors, as changing from one thread to another
-//! takes longer than a message does. One that is about to wait stands [`aside`] for another. One that
+//! No more of them compute at once than there are processors: a thread that is up does what comes next,
+//! and no other has to be woken for it. One that is about to wait stands [`aside`] for another. One that
 //! computes for long, or waits without saying so, holds the others up for [`LATE`] and not longer.
 
 use std::cell::RefCell;
@@ -81,6 +81,7 @@ impl Threads {
     /// Threads with stacks of this size.
     pub(crate) fn new(stack_bytes: usize) -> Threads {
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        // Two at least, so that on one processor one that computes for long holds nobody up.
         let (state, more) = (Mutex::new(State::default()), Condvar::new());
         Threads(Arc::new(Shared { state, more, stack_bytes, busy_max: processors.max(2) }))
     }
@@ -177,7 +178,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::{Threads, aside};
 
@@ -234,5 +235,10 @@ mod tests {
         let (tell, told) = mpsc::channel();
         threads.run(move || tell.send(7).unwrap());
         assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(7));
+        // Late jobs are done even if all places are taken, so only this shows that none is lost.
+        let start = Instant::now();
+        while threads.0.lock().busy > 0 {
+            assert!(start.elapsed() < Duration::from_secs(60), "a place is lost");
+        }
     }
 }

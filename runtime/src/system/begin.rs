@@ -223,13 +223,12 @@ impl System {
         let again = actor.take_past().map(|chain| (self.life_again(actor, &chain), chain));
         let begun = match again {
             Some((Ok(life), _)) => Ok(actor.begin(life, false)),
-            // It had ended, and was about to be started again.
+            // It had ended and was about to be started again, or about to be started first.
             Some((Err(SpawnError::Run(RunError::Ended)), chain)) if actor.parent.is_some() => {
-                self.close_past(actor, &chain).and_then(|()| self.begin_anew(actor))
+                self.begin_behind(actor, &chain)
             }
-            // It was about to be started when the process ended.
             Some((Err(SpawnError::Run(RunError::NotBegun)), chain)) => {
-                self.close_past(actor, &chain).and_then(|()| self.begin_anew(actor))
+                self.begin_behind(actor, &chain)
             }
             Some((Err(error), _)) => Err(error),
             None => self.begin_anew(actor),
@@ -264,6 +263,15 @@ impl System {
             None => actor.begin(life, is_fresh),
             Some(end) => Err(actor.over(life, end)),
         })
+    }
+
+    /// The same, for one whose chain leads nowhere. That is closed, and another follows it.
+    fn begin_behind(
+        &self,
+        actor: &Arc<Actor>,
+        chain: &Path,
+    ) -> Result<Result<(), Ended>, SpawnError> {
+        self.close_past(actor, chain).and_then(|()| self.begin_anew(actor))
     }
 
     /// There is no life. The chain, if there is one, says why.

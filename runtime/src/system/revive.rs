@@ -102,8 +102,7 @@ impl System {
     /// of each, parents before their children.
     pub fn resume_all(&self) -> io::Result<Vec<Resumed>> {
         let mut all = Vec::new();
-        self.0.roster.compact()?;
-        for (id, note) in in_order(self.0.roster.read()?) {
+        for (id, note) in in_order(self.0.roster.compact()?) {
             if self.is_over_for_good(id) {
                 self.0.roster.strike(id);
                 continue;

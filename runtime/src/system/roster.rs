@@ -53,7 +53,7 @@ impl Roster {
         &self.path
     }
 
-    /// An actor is started, or was not to be forgotten.
+    /// An actor is started.
     pub(super) fn add(&self, id: ActorId, note: &Note) -> io::Result<()> {
         self.append(&Line::Started(id, note.clone()))
     }
@@ -65,7 +65,7 @@ impl Roster {
     }
 
     /// Those who have not ended.
-    pub(super) fn read(&self) -> io::Result<BTreeMap<ActorId, Note>> {
+    fn read(&self) -> io::Result<BTreeMap<ActorId, Note>> {
         let text = match fs::read_to_string(&self.path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
@@ -86,11 +86,11 @@ impl Roster {
         Ok(actors)
     }
 
-    /// Leaves out those who have ended.
-    pub(super) fn compact(&self) -> io::Result<()> {
-        let mut lines = Vec::new();
-        for (id, note) in self.read()? {
-            lines.extend(line(&Line::Started(id, note))?);
+    /// Leaves out those who have ended, and returns the others.
+    pub(super) fn compact(&self) -> io::Result<BTreeMap<ActorId, Note>> {
+        let (actors, mut lines) = (self.read()?, Vec::new());
+        for (id, note) in &actors {
+            lines.extend(line(&Line::Started(*id, note.clone()))?);
         }
         let mut held = lock(&self.file);
         let folder = self.path.parent().unwrap_or(Path::new("."));
@@ -100,7 +100,7 @@ impl Roster {
         file.persist(&self.path)?;
         // It is another file now.
         *held = None;
-        Ok(())
+        Ok(actors)
     }
 
     fn append(&self, added: &Line) -> io::Result<()> {

@@ -251,6 +251,21 @@ fn what_permissions_deny_of_wasi_is_worth_knowing() {
         --- exit 0
     "#]],
     );
+    let denied = "[permissions]\nrandom = \"deny\"\ntiming = \"deny\"\n";
+    check_interfaces(
+        "calls",
+        &[],
+        denied,
+        &expect![[r#"
+        NOTES
+          manifest.toml:2:13: the component does not export theater:simple/actor, so it is not told that it starts: export it, or run it with theater run
+          manifest.toml:4:10: the component imports wasi:random, and random is denied, so what it asks for there fails: permit some of it, if the component needs it
+          manifest.toml:5:10: the component imports wasi:clocks, and timing is denied, so what it asks for there fails: permit some of it, if the component needs it
+
+        manifest.toml is valid: a
+        --- exit 0
+    "#]],
+    );
 }
 
 #[test]
