@@ -53,7 +53,7 @@ pub use hash::{
 pub use log::Log;
 pub use merkle::{AuditPath, CheckpointLog, LogPath, PathFinder, log_leaf, segment_root};
 pub use reader::{ReadError, Reader, Record, Stored};
-pub use recorder::{About, Clock, Options, RecordError, Recorder, Sensitivity, Tip};
+pub use recorder::{About, Backlog, Clock, Options, RecordError, Recorder, Sensitivity, Tip};
 pub use recover::{RecoverError, RecoverOptions, Recovery};
 pub use resume::{ResumeError, ResumeOptions};
 pub use shape::{ShapeError, check_body};

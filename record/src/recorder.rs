@@ -1,7 +1,7 @@
 //! The recorder: appends events to a chain while hashing and writing happen on other threads.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::blob::{BlobRef, Sealer};
 use crate::event::{
@@ -226,7 +226,7 @@ impl Recorder {
     }
 
     /// Returns once everything so far is in the log, whether it is on disk or not.
-    pub fn write(&mut self) -> Result<(), RecordError> {
+    pub fn write(&self) -> Result<(), RecordError> {
         self.writer.write()
     }
 
@@ -234,6 +234,12 @@ impl Recorder {
     /// told by whoever writes, and must not wait.
     pub fn when_written(&self, hears: impl FnOnce(Result<(), RecordError>) + Send + 'static) {
         self.writer.when_written(Box::new(hears));
+    }
+
+    /// What is not in the log yet, for whoever reads the log behind this recorder.
+    #[must_use]
+    pub fn backlog(&self) -> Backlog {
+        Backlog(Arc::downgrade(&self.writer))
     }
 
     /// The last record and its hash, which may be a checkpoint. What is not linked yet is linked
@@ -289,6 +295,17 @@ impl Recorder {
             results: results.to_vec(),
         }))?;
         Ok(id)
+    }
+}
+
+/// What a recorder has yet to write. A recorder that is gone has nothing.
+#[derive(Clone)]
+pub struct Backlog(Weak<Writer>);
+
+impl Backlog {
+    /// Returns once everything that was appended by now is in the log, as [`Recorder::write`] does.
+    pub fn write(&self) -> Result<(), RecordError> {
+        self.0.upgrade().map_or(Ok(()), |writer| writer.write())
     }
 }
 

@@ -71,11 +71,13 @@ impl Writer {
     ) -> Arc<Writer> {
         let ready_bytes = linker.ready_bytes();
         let output = Some(Output { log, written: Ready::default() });
+        // What the chain has so far is in the log, unless something waits behind it already.
+        let written = (ready_bytes == 0).then(|| queue.last_seq());
         let state = State {
             queue,
             ready_bytes,
             output,
-            written: None,
+            written,
             durable: None,
             hearers: VecDeque::new(),
             failure: None,
@@ -122,9 +124,11 @@ impl Writer {
         if state.durable >= Some(seq) { Ok(()) } else { state.check() }
     }
 
-    /// Returns once everything that is queued is in the log.
+    /// Returns once everything that is queued by now is in the log, whatever is queued meanwhile.
     pub(crate) fn write(self: &Arc<Writer>) -> Result<(), RecordError> {
-        self.wait(self.lock(), State::is_at_rest).check()
+        let state = self.lock();
+        let last = Some(state.queue.last_seq());
+        self.wait(state, |state| state.written >= last).check()
     }
 
     /// Has somebody hear of it once everything that is queued is in the log.

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use theater_record::{ChainId, Recorder};
+use theater_record::{Backlog, ChainId, Recorder};
 
 use crate::actor_id::ActorId;
 use crate::delivery::{Delivery, Reply};
@@ -111,6 +111,8 @@ struct Standing {
     ended_by: Option<EndedBy>,
     /// The chains, the newest last, each with its file.
     chains: Vec<(ChainId, PathBuf)>,
+    /// What is not in the file of the newest chain yet.
+    backlog: Option<Backlog>,
     lives: u64,
     /// The children of the present life.
     family: Option<Arc<Family>>,
@@ -173,6 +175,7 @@ impl Actor {
             order: None,
             ended_by: None,
             chains: Vec::new(),
+            backlog: None,
             lives: 0,
             family: None,
             rest: None,
@@ -504,6 +507,15 @@ impl Actor {
 
     pub(crate) fn add_chain(&self, id: ChainId, path: PathBuf) {
         lock(&self.standing).chains.push((id, path));
+    }
+
+    /// What is not in the file of its newest chain yet.
+    pub(crate) fn backlog(&self) -> Option<Backlog> {
+        lock(&self.standing).backlog.clone()
+    }
+
+    pub(crate) fn set_backlog(&self, backlog: Backlog) {
+        lock(&self.standing).backlog = Some(backlog);
     }
 
     /// Waits for as long as `is_awaited` says so of its status, for a while. The status is returned once

@@ -20,8 +20,6 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use theater_record::{Event, Hash, Header, Kind, ReadError, Record, Tip};
 use theater_verify::{GrowingFile, Source};
@@ -30,10 +28,6 @@ use index::Index;
 
 pub use filter::{Filter, Order, Selection};
 pub use shown::ShownEvent;
-
-/// How often a chain that is being written is looked at again: at first, and at most.
-const POLL_FIRST: Duration = Duration::from_millis(1);
-const POLL_LAST: Duration = Duration::from_millis(50);
 
 /// A chain that may still be growing.
 #[derive(Debug)]
@@ -55,19 +49,6 @@ pub struct ChainEvent {
     pub kind: Kind,
     /// Its body, as it stands in the chain.
     pub body: Vec<u8>,
-}
-
-/// How waiting for an event came to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waited {
-    /// The event is there.
-    There,
-    /// It will never be there, because the chain is closed.
-    Closed,
-    /// It is not there yet.
-    TimedOut,
-    /// Whoever waits was told to stop.
-    Stopped,
 }
 
 /// Why a chain cannot be looked at.
@@ -191,31 +172,6 @@ impl ChainView {
     pub fn shown(&self, number: u64) -> Result<ShownEvent, ViewError> {
         let index = self.reach(number)?;
         self.record(&index, number, |record| Ok(index.shown(&self.file, record, record.event()?)))
-    }
-
-    /// Waits until an event is there.
-    pub fn wait(
-        &self,
-        number: u64,
-        patience: Duration,
-        is_stopped: impl Fn() -> bool,
-    ) -> Result<Waited, ViewError> {
-        let start = Instant::now();
-        let mut pause = POLL_FIRST;
-        loop {
-            let index = self.look()?;
-            let (count, is_closed) = (index.count(), index.is_closed());
-            drop(index);
-            let left = patience.saturating_sub(start.elapsed());
-            match () {
-                () if number < count => return Ok(Waited::There),
-                () if is_closed => return Ok(Waited::Closed),
-                () if is_stopped() => return Ok(Waited::Stopped),
-                () if left.is_zero() => return Ok(Waited::TimedOut),
-                () => thread::sleep(pause.min(left)),
-            }
-            pause = POLL_LAST.min(2 * pause);
-        }
     }
 
     /// Takes in what was written since the last look.

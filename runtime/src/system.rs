@@ -207,6 +207,16 @@ impl System {
         self.chain_paths(id)?.pop().ok_or(SendError::NoActor(id))
     }
 
+    /// Has all that an actor has done by now written to the file of its newest chain, for whoever reads it
+    /// there and knows of something that has happened.
+    pub fn write_chain(&self, id: ActorId) -> Result<(), SendError> {
+        if let Some(backlog) = self.find(id)?.backlog() {
+            // What cannot be written is not there. That ends the actor, not who reads.
+            let _ = backlog.write();
+        }
+        Ok(())
+    }
+
     /// Runs what serves the network. Actors' threads may wait for what it does; it never waits for an
     /// actor.
     pub(crate) fn edge(&self) -> io::Result<Handle> {

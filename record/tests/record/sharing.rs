@@ -95,6 +95,23 @@ fn many_recorders_that_fall_idle_are_all_checkpointed_by_a_few_threads() {
 }
 
 #[test]
+fn whoever_reads_behind_a_recorder_finds_all_that_was_appended() {
+    let log = Memory::default();
+    let mut recorder = recorder(log.clone(), None);
+    let backlog = recorder.backlog();
+    for number in 1..=200 {
+        recorder.append(&event(number)).unwrap();
+        backlog.write().unwrap();
+        assert_eq!(kinds(&log).len() as u64, number + 1);
+    }
+    // Nothing is left of one that is gone.
+    recorder.append(&event(201)).unwrap();
+    drop(recorder);
+    backlog.write().unwrap();
+    assert_eq!(kinds(&log).len(), 202);
+}
+
+#[test]
 fn disks_that_stand_still_hold_up_nobody_else() {
     let (lets_go, stuck) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let stand_still = || Stuck { lets_go: lets_go.clone(), stuck: stuck.clone() };

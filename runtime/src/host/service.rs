@@ -44,4 +44,9 @@ impl ServiceCall<'_> {
     pub fn tip(&self) -> Result<Tip, RecordError> {
         self.recorder.last_event()
     }
+
+    /// Has everything so far, this call included, written to the caller's chain.
+    pub(crate) fn write(&self) -> Result<(), RecordError> {
+        self.recorder.write()
+    }
 }

@@ -113,7 +113,7 @@ impl Cursor {
     fn step(&mut self, managed: &Managed, id: ActorId, filter: &Filter) -> Result<Step, Problem> {
         // Asked first: what an actor does before its end is in its chain then.
         let has_ended = managed.system().listed(id)?.status.is_over();
-        let chain = OneChain::of(managed, id, Some(self.chain))?;
+        let chain = OneChain::behind(managed, id, Some(self.chain))?;
         let is_closed = chain.view.is_closed()?;
         let count = chain.view.count()?;
         if self.next < count {

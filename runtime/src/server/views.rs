@@ -46,8 +46,18 @@ impl Views {
 }
 
 impl OneChain {
-    /// A chain of an actor: the one with this number, else the newest. It is read behind the actor.
+    /// A chain of an actor, with all that it has done by now: the one with this number, else the newest.
     pub(super) fn of(
+        managed: &Managed,
+        id: ActorId,
+        number: Option<usize>,
+    ) -> Result<OneChain, Problem> {
+        managed.system().write_chain(id)?;
+        OneChain::behind(managed, id, number)
+    }
+
+    /// The same with what is in the file, for whoever comes again soon.
+    pub(super) fn behind(
         managed: &Managed,
         id: ActorId,
         number: Option<usize>,

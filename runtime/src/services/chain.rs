@@ -14,8 +14,9 @@ const EVENT_BYTES_MAX: usize = 8 << 20;
 const EVENTS_MAX: u64 = 4096;
 const EVENTS_BYTES_MAX: usize = 1 << 20;
 
-/// A view on an actor's chain.
+/// A view on an actor's chain, with all that it has done by now.
 pub(super) fn view(system: &System, id: ActorId) -> Result<ChainView, String> {
+    system.write_chain(id).map_err(|error| error.to_string())?;
     let path = system.chain_path(id).map_err(|error| error.to_string())?;
     ChainView::open(&path).map_err(|error| complaint(&error))
 }

@@ -1,20 +1,15 @@
 //! `theater:simple/runtime`: what an actor can say about itself, and read of its own chain.
 
-use std::time::Duration;
-
-use theater_record::{Kind, Tip, TrapCode, Value};
+use theater_record::{Tip, TrapCode, Value};
 
 use super::{Served, chain, done, given, unknown};
 use crate::actor::lock;
-use crate::chain_view::{ChainView, Waited};
+use crate::chain_view::ChainView;
 use crate::host::{Service, ServiceCall};
 use crate::trap::Failure;
 
 /// How long a log entry may be.
 const LOG_BYTES_MAX: usize = 64 << 10;
-
-/// How long the recorder may take to write what it was given.
-const WRITING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The service for one actor.
 pub(super) struct Runtime {
@@ -58,19 +53,19 @@ impl Service for Runtime {
                 Ok(vec![done(Ok(()))])
             }
             ("get-chain-head", None, None) => {
-                self.read(&mut call, |_, this_call| Ok(chain::head(this_call)))
+                self.read(&call, |_, this_call| Ok(chain::head(this_call)))
             }
             ("get-chain-event", Some(Value::U64(number)), None) => {
-                self.read(&mut call, |view, _| chain::event(view, number))
+                self.read(&call, |view, _| chain::event(view, number))
             }
             ("get-chain-events", Some(Value::U64(first)), Some(Value::U32(count))) => {
-                self.read(&mut call, |view, _| chain::events(view, first, count))
+                self.read(&call, |view, _| chain::events(view, first, count))
             }
             ("get-chain", None, None) => {
-                self.read(&mut call, |view, this_call| chain::all_events(view, this_call.seq))
+                self.read(&call, |view, this_call| chain::all_events(view, this_call.seq))
             }
             ("get-state-at", Some(Value::U64(number)), None) => {
-                self.read(&mut call, |view, _| chain::state_at(view, number))
+                self.read(&call, |view, _| chain::state_at(view, number))
             }
             (function, _, _) => Err(unknown("runtime", function)),
         }
@@ -82,46 +77,22 @@ impl Runtime {
     /// event is what the reader is told.
     fn read(
         &mut self,
-        call: &mut ServiceCall<'_>,
+        call: &ServiceCall<'_>,
         read: impl FnOnce(&ChainView, Tip) -> Result<Value, String>,
     ) -> Result<Vec<Value>, Failure> {
-        let newest = call
-            .tip()
+        let this_call = call.tip().and_then(|tip| call.write().map(|()| tip));
+        let this_call = this_call
             .map_err(|error| Failure { code: TrapCode::HostError, detail: error.to_string() })?;
-        let answer = match self.written(newest.seq) {
-            Ok(view) => this_call(view, newest.seq).and_then(|this_call| read(view, this_call)),
-            Err(error) => Err(error),
-        };
+        let answer = self.view().and_then(|view| read(view, this_call));
         self.served.shared.interrupt.check()?;
         Ok(vec![given(answer)])
     }
 
-    /// The actor's own chain, up to this event at least.
-    fn written(&mut self, number: u64) -> Result<&ChainView, String> {
+    fn view(&mut self) -> Result<&ChainView, String> {
         if self.view.is_none() {
             let system = self.served.system.get()?;
             self.view = Some(chain::view(&system, self.served.id)?);
         }
-        let view = self.view.as_ref().ok_or("the chain is not open")?;
-        let interrupt = &self.served.shared.interrupt;
-        let waited = view.wait(number, WRITING_PATIENCE, || interrupt.check().is_err());
-        match waited.map_err(|error| chain::complaint(&error))? {
-            Waited::There => Ok(view),
-            Waited::Closed | Waited::TimedOut | Waited::Stopped => {
-                Err("the chain is not written any further".to_owned())
-            }
-        }
-    }
-}
-
-/// The call that is being answered. The recorder may have put checkpoints behind it.
-fn this_call(view: &ChainView, newest: u64) -> Result<Tip, String> {
-    let mut number = newest;
-    loop {
-        let event = view.event(number).map_err(|error| chain::complaint(&error))?;
-        if event.kind != Kind::Checkpoint {
-            return Ok(Tip { seq: number, hash: event.hash });
-        }
-        number = number.saturating_sub(1);
+        self.view.as_ref().ok_or_else(|| "the chain is not open".to_owned())
     }
 }

@@ -417,6 +417,7 @@ impl System {
         let recorder = Recorder::create(log, about, options, seed, clock);
         let recorder = recorder.map_err(RunError::Record)?;
         actor.add_chain(recorder.chain_id(), path);
+        actor.set_backlog(recorder.backlog());
         Ok(recorder)
     }
 

@@ -212,6 +212,7 @@ impl System {
         let (seed, clock) = (Seed::new(self.random()), self.0.options.clock.clone());
         let file = file.try_clone().map_err(unread)?;
         let recorder = Recorder::resume(file, options, seed, clock.clone()).map_err(not_gone_on)?;
+        actor.set_backlog(recorder.backlog());
         let shared = Arc::new(Shared::default());
         let mut host = Host::new(spec.grants.clone())?;
         let id = recorder.chain_id();

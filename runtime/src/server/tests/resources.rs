@@ -47,6 +47,21 @@ fn a_state_can_be_given_and_looked_up_as_of_an_event() {
 }
 
 #[test]
+fn what_has_happened_is_in_the_chain_for_whoever_asks_next() {
+    let stage = Stage::new();
+    let returns = |id: &str| {
+        let events = stage.get(&actor_path(id, "/events?kind=export-return"));
+        events["events"].as_array().unwrap().len()
+    };
+    for _ in 0..20 {
+        let id = stage.start();
+        assert_eq!(returns(&id), 1, "init has returned");
+        assert_eq!(stage.ask(&id, "count"), "1");
+        assert_eq!(returns(&id), 2, "the request was answered");
+    }
+}
+
+#[test]
 fn what_an_actor_does_wrong_is_told_apart() {
     let stage = Stage::new();
     let (fails, traps, spins) = (stage.start(), stage.start(), stage.start());
