@@ -116,6 +116,9 @@ pub(crate) fn count_numbered(chain: &[u8]) -> u64 {
     let params = [Type::U64, Type::List(Box::new(Type::U8))];
     let mut blobs: HashMap<Hash, Vec<u8>> = HashMap::new();
     let mut count = 0;
+    if chain.is_empty() {
+        return count;
+    }
     let mut reader = Reader::new(chain).unwrap();
     while let Some(stored) = reader.read().unwrap() {
         match stored {

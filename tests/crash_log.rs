@@ -195,6 +195,7 @@ fn zeros_in_a_header_are_no_lost_sector_once_something_follows() {
     let options = crash::options(7, false);
     let seed = Seed::new([3; 32]);
     let mut recorder = Recorder::create(log.clone(), about, options, seed, crash::clock()).unwrap();
+    recorder.write().unwrap();
     let header = log.0.lock().unwrap().bytes.len();
     recorder.type_id("test:crash/log", &Type::Bool).unwrap();
     drop(recorder);

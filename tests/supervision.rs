@@ -407,5 +407,5 @@ fn a_tree_comes_back_as_it_was() {
     let _ = tree.stage.system.request(spawned, b"trap".to_vec(), SOON);
     assert!(matches!(tree.stage.end(spawned), End::Failed(_)));
     tree.stage.all_end_and_replay();
-    assert!(tree.stage.system.resume_all().unwrap().is_empty(), "all have come to their end");
+    assert!(tree.stage.system.resume_all(SOON).unwrap().is_empty(), "all have come to their end");
 }

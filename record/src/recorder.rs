@@ -136,10 +136,10 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts a chain: writes the magic and the header. They become durable soon, and before anything
-    /// else is written.
+    /// Starts a chain. Its magic and its header are written soon, as whatever is appended, and are on disk
+    /// before anything else is written.
     pub fn create(
-        mut log: impl Log + 'static,
+        log: impl Log + 'static,
         about: About,
         options: Options,
         mut seed: Seed,
@@ -157,14 +157,12 @@ impl Recorder {
         if frame.len() > BODY_BYTES_MAX {
             return Err(RecordError::TooLarge { bytes: frame.len() });
         }
-        let written = log.append(&[&MAGIC[..], &frame].concat());
-        written.map_err(|error| RecordError::Log(Arc::new(error)))?;
         ledger.add_record(&frame, Kind::Header);
         ledger.set_durable(0);
         Frame::all_in(&blobs).for_each(|frame| ledger.add_blob(frame.bytes().len() as u64));
         let chain = Chain { ledger, keys, sealer, clock };
         let limits = (options.inline_bytes_max, options.queue_bytes_max);
-        let (log, ready) = (Box::new(log), behind_header(blobs));
+        let (log, ready) = (Box::new(log), first(&frame, &blobs));
         let recorder = Recorder::start(log, chain, ready, &header, Interned::default(), limits);
         // The identity key is needed no longer; dropping it erases it.
         drop(options);
@@ -303,6 +301,11 @@ impl Recorder {
 pub struct Backlog(Weak<Writer>);
 
 impl Backlog {
+    /// Returns once the chain's header is in the log, so that a crash of this process leaves a chain.
+    pub fn write_header(&self) -> Result<(), RecordError> {
+        self.0.upgrade().map_or(Ok(()), |writer| writer.write_header())
+    }
+
     /// Returns once everything that was appended by now is in the log, as [`Recorder::write`] does.
     pub fn write(&self) -> Result<(), RecordError> {
         self.0.upgrade().map_or(Ok(()), |writer| writer.write())
@@ -315,13 +318,16 @@ impl Drop for Recorder {
     }
 }
 
-/// What is to be done behind a header that was just written. Only what stands behind it can tell
-/// recovery that all of it is on disk, so it is synced before anything does.
-fn behind_header(blobs: Vec<u8>) -> Ready {
+/// What is written first. Only what stands behind a header can tell recovery that all of it is on disk, so
+/// it is synced before anything does.
+fn first(header: &[u8], blobs: &[u8]) -> Ready {
     let mut ready = Ready::default();
+    ready.frames.reserve_exact(MAGIC.len() + header.len() + blobs.len());
+    ready.frames.extend_from_slice(&MAGIC);
+    ready.frames.extend_from_slice(header);
     ready.sync(0);
     if !blobs.is_empty() {
-        ready.frames = blobs;
+        ready.frames.extend_from_slice(blobs);
         ready.sync(0);
     }
     ready

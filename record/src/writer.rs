@@ -23,6 +23,8 @@ use crate::threads::{self, Visit};
 const BATCH_BYTES: usize = 64 << 10;
 /// How long less than that waits for more. Also how much a killed process can lose.
 const LINGER: Duration = Duration::from_millis(1);
+/// A thread that was asked to come by at once may be kept from it, but whoever waits for it not for longer.
+const VISIT_MAX: Duration = Duration::from_millis(20);
 /// Frames are written as soon as this many bytes of them are ready.
 const WRITE_BYTES: usize = 1 << 20;
 
@@ -89,7 +91,7 @@ impl Writer {
             changed: Condvar::new(),
             queue_bytes_max: queue_bytes_max.max(1),
         });
-        // The header may not be on disk yet.
+        // A new chain has a header to be written.
         writer.ask_for_visit(&mut writer.lock(), LINGER);
         writer
     }
@@ -122,6 +124,18 @@ impl Writer {
         let seq = state.queue.command(task);
         let state = self.wait(state, |state| state.durable >= Some(seq));
         if state.durable >= Some(seq) { Ok(()) } else { state.check() }
+    }
+
+    /// Returns once the header is in the log. A thread sees to it, as the sync behind it is not waited for.
+    pub(crate) fn write_header(self: &Arc<Writer>) -> Result<(), RecordError> {
+        let mut state = self.lock();
+        let is_missing = |state: &mut State| state.written.is_none() && state.failure.is_none();
+        if is_missing(&mut state) {
+            self.ask_for_visit(&mut state, Duration::ZERO);
+        }
+        let waited = self.changed.wait_timeout_while(state, VISIT_MAX, is_missing);
+        let state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        self.wait(state, |state| state.written.is_some()).check()
     }
 
     /// Returns once everything that is queued by now is in the log, whatever is queued meanwhile.
@@ -279,6 +293,10 @@ impl Writer {
         let mut start = 0;
         for point in &ready.syncs {
             append(log, &ready.frames[start..point.end])?;
+            let mut state = self.lock();
+            state.written = Some(point.seq);
+            drop(self.tell(state));
+            self.changed.notify_all();
             log.sync()?;
             start = point.end;
             self.lock().durable = Some(point.seq);

@@ -120,6 +120,10 @@ struct Standing {
     rest: Option<Box<Rest>>,
     /// Whether somebody wants it to be started again once it has ended.
     is_wanted_again: bool,
+    /// Whether a life has ended and is being seen off: no other begins before that is done.
+    is_ending: bool,
+    /// Whether another is to begin right then.
+    begins_next: bool,
     /// Whether its next life takes up the state of the last.
     keeps_state: bool,
     /// The chain that its next life is to be brought back from.
@@ -180,6 +184,8 @@ impl Actor {
             family: None,
             rest: None,
             is_wanted_again: false,
+            is_ending: false,
+            begins_next: false,
             keeps_state: false,
             past: None,
             child: None,
@@ -315,10 +321,18 @@ impl Actor {
         }
     }
 
+    /// Notes that a life has ended and is being seen off. Whether somebody wants another one.
+    pub(crate) fn is_ending(&self) -> bool {
+        let mut standing = lock(&self.standing);
+        standing.is_ending = true;
+        std::mem::take(&mut standing.is_wanted_again)
+    }
+
     /// Notes how a life ended. Unless another follows, nothing gets into the mailbox any more, and
     /// whoever waits for an answer hears that there will be none.
     pub(crate) fn has_ended(&self, end: &End, is_restarting: bool) {
         let mut standing = lock(&self.standing);
+        let is_restarting = is_restarting || standing.begins_next;
         standing.end = Some(end.clone());
         standing.order = None;
         standing.hold = None;
@@ -330,10 +344,17 @@ impl Actor {
         self.has_changed.notify_all();
     }
 
+    /// Notes that a life was seen off. Whether another was to begin meanwhile.
+    pub(crate) fn is_off(&self) -> bool {
+        let mut standing = lock(&self.standing);
+        standing.is_ending = false;
+        std::mem::take(&mut standing.begins_next)
+    }
+
     /// If it was to be started again, it is not. Returns how it had ended, with its chain.
     pub(crate) fn gives_up(&self) -> Option<(End, Option<Box<Rest>>)> {
         let mut standing = lock(&self.standing);
-        if standing.status != Status::Restarting {
+        if standing.status != Status::Restarting || standing.begins_next {
             return None;
         }
         let end = standing.end.clone()?;
@@ -351,17 +372,27 @@ impl Actor {
         self.set_status(Status::Paused);
     }
 
-    /// Gets ready for another life.
-    pub(crate) fn starts_again(&self) {
+    /// Gets ready for another life. Whether the caller is to begin it: not if there is one, and not before the
+    /// last one was seen off.
+    pub(crate) fn starts_again(&self) -> bool {
+        let mut standing = lock(&self.standing);
+        if standing.is_ending {
+            standing.begins_next();
+            return false;
+        }
+        if matches!(standing.status, Status::Starting | Status::Running) {
+            return false;
+        }
         // Nothing is done before it has begun.
         self.is_scheduled.store(true, Ordering::Release);
-        let mut standing = lock(&self.standing);
         standing.status = Status::Starting;
         standing.end = None;
         standing.order = None;
         standing.ended_by = None;
+        standing.is_wanted_again = false;
         drop(standing);
         self.mailbox.open();
+        true
     }
 
     fn set_status(&self, status: Status) {
@@ -379,14 +410,14 @@ impl Actor {
         lock(&self.standing).ended_by.get_or_insert(by);
     }
 
-    /// Has it started again once it has ended.
-    pub(crate) fn wants_again(&self) {
-        lock(&self.standing).is_wanted_again = true;
-    }
-
-    /// Whether somebody wanted that, who is not asked again.
-    pub(crate) fn is_wanted_again(&self) -> bool {
-        std::mem::take(&mut lock(&self.standing).is_wanted_again)
+    /// Has it started again once it has ended. Whether it has, so that the caller is to start it.
+    pub(crate) fn wants_again(&self) -> bool {
+        let mut standing = lock(&self.standing);
+        match standing.is_ending {
+            true => standing.begins_next(),
+            false => standing.is_wanted_again = standing.end.is_none(),
+        }
+        !standing.is_ending && standing.end.is_some()
     }
 
     /// Has its next life take up the state of the last.
@@ -553,6 +584,16 @@ impl Actor {
     /// The state that the component gave back last.
     pub(crate) fn state(&self) -> Option<Vec<u8>> {
         lock(&self.state).clone()
+    }
+}
+
+impl Standing {
+    /// Another life is to begin once the last one was seen off.
+    fn begins_next(&mut self) {
+        self.begins_next = true;
+        if self.end.is_some() {
+            self.status = Status::Restarting;
+        }
     }
 }
 

@@ -18,6 +18,9 @@ pub(crate) struct Family {
     parent: ActorId,
     members: Mutex<Members>,
     has_changed: Condvar,
+    /// Held while something is decided and done about it, so that what is done is done in the order in which it
+    /// was decided. Whoever holds it may wait for that of a child, never of a parent.
+    acting: Mutex<()>,
 }
 
 struct Members {
@@ -26,6 +29,9 @@ struct Members {
     all: Vec<Member>,
     /// Why all of them were stopped, if that was not asked for.
     reason: Option<String>,
+    /// Whether the life of the parent that they belong to has ended. What becomes of them concerns no life
+    /// after it.
+    is_orphaned: bool,
 }
 
 #[derive(Clone)]
@@ -41,8 +47,9 @@ impl Family {
         let mut supervisor = Supervisor::new(policy, []);
         let actions = supervisor.handle(Event::StartAsked, 0);
         debug_assert!(actions.is_empty(), "there is nobody to start");
-        let members = Members { supervisor, all: Vec::new(), reason: None };
-        Family { system, parent, members: Mutex::new(members), has_changed: Condvar::new() }
+        let members = Members { supervisor, all: Vec::new(), reason: None, is_orphaned: false };
+        let (members, has_changed) = (Mutex::new(members), Condvar::new());
+        Family { system, parent, members, has_changed, acting: Mutex::new(()) }
     }
 
     /// Adds a child behind the others. It is started by [`Family::start`], or when it is asked for.
@@ -58,7 +65,7 @@ impl Family {
         self.tell(Event::StartAsked);
         let mut members = lock(&self.members);
         loop {
-            let Members { supervisor, all, reason } = &*members;
+            let Members { supervisor, all, reason, .. } = &*members;
             if supervisor.has_ended() {
                 let stopped = || "it was stopped while its children were started".to_owned();
                 let reason = reason.clone().unwrap_or_else(stopped);
@@ -77,6 +84,18 @@ impl Family {
     /// Asks for all children to be stopped, the youngest first. The parent is stopped once they are down.
     pub(crate) fn stop(&self) {
         self.tell(Event::StopAsked);
+    }
+
+    /// Has all children stopped, as the parent's life has ended.
+    pub(crate) fn orphan(&self) {
+        lock(&self.members).is_orphaned = true;
+        self.stop();
+    }
+
+    /// Whether the parent is in the life that they belong to, with children that may be up.
+    pub(crate) fn is_in_charge(&self) -> bool {
+        let members = lock(&self.members);
+        !members.is_orphaned && !members.supervisor.has_ended()
     }
 
     /// Waits until all children are down for good.
@@ -129,6 +148,7 @@ impl Family {
             Action::Stop(stopped, _) if stopped == child => Action::Kill(child),
             other => other,
         };
+        let _acting = lock(&self.acting);
         let actions = self.handle(Event::ChildStopAsked(child));
         self.perform(actions.into_iter().map(at_once).collect());
     }
@@ -140,12 +160,17 @@ impl Family {
         }
     }
 
-    /// A child is down. Returns whether it will be started again, and what is to be done, which the
-    /// caller passes to [`Family::perform`] once it has cleaned up.
-    pub(crate) fn has_ended_child(&self, id: ActorId, exit: Exit) -> (bool, Vec<Action>) {
-        let Some(member) = self.find(id) else { return (false, Vec::new()) };
-        let actions = self.handle(Event::Exited(member.child, exit));
-        (lock(&self.members).supervisor.will_start(member.child), actions)
+    /// A child is down.
+    pub(crate) fn has_ended_child(&self, id: ActorId, exit: Exit) {
+        if let Some(member) = self.find(id) {
+            self.tell(Event::Exited(member.child, exit));
+        }
+    }
+
+    /// Whether a child that is down will be started again.
+    pub(crate) fn will_start(&self, id: ActorId) -> bool {
+        let Some(member) = self.find(id) else { return false };
+        lock(&self.members).supervisor.will_start(member.child)
     }
 
     /// How long a child may take to stop.
@@ -174,6 +199,7 @@ impl Family {
     }
 
     fn tell(&self, event: Event) {
+        let _acting = lock(&self.acting);
         let actions = self.handle(event);
         self.perform(actions);
     }
@@ -191,7 +217,7 @@ impl Family {
     }
 
     /// Does what the supervisor wants done. Nothing here waits.
-    pub(crate) fn perform(&self, actions: Vec<Action>) {
+    fn perform(&self, actions: Vec<Action>) {
         let Ok(system) = self.system.get() else { return };
         for action in actions {
             match action {
@@ -209,13 +235,19 @@ impl Family {
                 }
                 Action::Stopped => {
                     self.all_are_over(&system);
-                    system.stop_alone(self.parent);
+                    if !lock(&self.members).is_orphaned {
+                        system.stop_alone(self.parent);
+                    }
                 }
                 Action::Escalate(_) => {
                     self.all_are_over(&system);
-                    let reason = lock(&self.members).reason.clone().unwrap_or_default();
-                    let end = End::failed(ErrorKind::Escalated, reason);
-                    system.fall(self.parent, end, EndedBy::Other);
+                    let members = lock(&self.members);
+                    let (reason, is_orphaned) = (members.reason.clone(), members.is_orphaned);
+                    drop(members);
+                    if !is_orphaned {
+                        let end = End::failed(ErrorKind::Escalated, reason.unwrap_or_default());
+                        system.fall(self.parent, end, EndedBy::Other);
+                    }
                 }
             }
         }

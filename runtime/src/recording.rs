@@ -143,6 +143,19 @@ impl Recording {
         chain: &VerifiedChain,
         options: &RecordingOptions,
     ) -> Result<Recording, RunError> {
+        Recording::resume_killable(component, host, recorder, chain, options, |_| ())
+    }
+
+    /// The same. What can stop it meanwhile is handed out before it runs: a call that is made again may take
+    /// as long as any.
+    pub(crate) fn resume_killable(
+        component: &Component,
+        host: Host,
+        recorder: Recorder,
+        chain: &VerifiedChain,
+        options: &RecordingOptions,
+        is_made: impl FnOnce(Killer),
+    ) -> Result<Recording, RunError> {
         let not_resumed = |error| RunError::NotResumed(Box::new(error));
         let flushed = flushed(component, options);
         let mut live = Live::new(recorder, host, flushed, options);
@@ -150,6 +163,7 @@ impl Recording {
         live.resuming = Some(tape);
         let mut sandbox = Sandbox::new(component, &limits, live).map_err(RunError::Link)?;
         connect(&mut sandbox, component)?;
+        is_made(killer(&sandbox));
         let mut player = Player::new(component, limits, sandbox);
         let ending = player.run();
         let (is_alive, failure) = (player.is_alive, player.failure.take());
@@ -179,8 +193,7 @@ impl Recording {
     /// What stops the component while it runs. It needs [`Limits::killable`].
     #[must_use]
     pub fn killer(&self) -> Killer {
-        let store = &self.sandbox.store;
-        Killer::new(store.data().killed.clone(), store.engine().clone())
+        killer(&self.sandbox)
     }
 
     /// How the component failed, if it did. It cannot be called again then.
@@ -352,6 +365,10 @@ fn flushed(component: &Component, options: &RecordingOptions) -> Vec<bool> {
         true => component.world().imports.iter().map(live::has_effects).collect(),
         false => Vec::new(),
     }
+}
+
+fn killer(sandbox: &Sandbox<Live>) -> Killer {
+    Killer::new(sandbox.store.data().killed.clone(), sandbox.store.engine().clone())
 }
 
 fn connect(sandbox: &mut Sandbox<Live>, component: &Component) -> Result<(), RunError> {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
-use theater_record::Clock;
+use theater_record::{Clock, RecordError};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::actor::{Actor, lock};
@@ -23,6 +23,7 @@ use crate::channels::Channels;
 use crate::delivery::NoAnswer;
 use crate::end::{End, Status};
 use crate::manifest::Permissions;
+use crate::recording::RunError;
 use crate::spec::Spec;
 use crate::store::Store;
 use crate::supervision::Bonds;
@@ -154,7 +155,7 @@ impl System {
     }
 
     /// Starts the actor of a manifest, and the children that it names. A state that is given takes the
-    /// place of the manifest's.
+    /// place of the manifest's. That it has begun stands in the file of its chain once this returns.
     pub fn start(
         &self,
         source: &Source,
@@ -162,7 +163,9 @@ impl System {
         parent: Option<ActorId>,
     ) -> Result<ActorId, SpawnError> {
         let spec = self.read(source, state, parent)?;
-        self.spawn(spec, parent)
+        let id = self.spawn(spec, parent)?;
+        self.write_chain(id).map_err(RunError::Record)?;
+        Ok(id)
     }
 
     /// Reads what the actor of a manifest would be started with, below a parent.
@@ -209,12 +212,9 @@ impl System {
 
     /// Has all that an actor has done by now written to the file of its newest chain, for whoever reads it
     /// there and knows of something that has happened.
-    pub fn write_chain(&self, id: ActorId) -> Result<(), SendError> {
-        if let Some(backlog) = self.find(id)?.backlog() {
-            // What cannot be written is not there. That ends the actor, not who reads.
-            let _ = backlog.write();
-        }
-        Ok(())
+    pub fn write_chain(&self, id: ActorId) -> Result<(), RecordError> {
+        let backlog = self.find(id).ok().and_then(|actor| actor.backlog());
+        backlog.map_or(Ok(()), |backlog| backlog.write())
     }
 
     /// Runs what serves the network. Actors' threads may wait for what it does; it never waits for an

@@ -100,7 +100,7 @@ impl Stage {
         let Stage { system, folder, .. } = self;
         drop(system);
         let stage = Stage::below(folder, Stage::random());
-        for resumed in stage.system.resume_all().unwrap() {
+        for resumed in stage.system.resume_all(SOON).unwrap() {
             assert_eq!(resumed.outcome, Ok(Vec::new()), "{}", resumed.name);
         }
         stage

@@ -36,6 +36,9 @@ fn event(number: u64) -> Event {
 
 fn kinds(log: &Memory) -> Vec<Kind> {
     let bytes = log.lock().unwrap().clone();
+    if bytes.is_empty() {
+        return Vec::new();
+    }
     let mut reader = Reader::new(&bytes[..]).unwrap();
     let mut kinds = Vec::new();
     while let Some(Stored::Record(record)) = reader.read().unwrap() {

@@ -185,6 +185,9 @@ impl Life {
             Ok(None) => done(Err("the actor takes no channels".to_owned())),
             Ok(Some(given)) => match given.first().and_then(accepted_in) {
                 Some(message) => {
+                    if *from == Sender::Outside {
+                        self.write()?;
+                    }
                     let tip =
                         self.recording.last_event().map_err(|error| End::unrecorded(&error))?;
                     let (id, chain) = (self.id, self.chain);

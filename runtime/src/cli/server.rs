@@ -23,6 +23,9 @@ use super::console::Console;
 /// How long actors get to finish what they are doing when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How long it is waited for actors to be back before others are served. Who takes longer comes later.
+const RESUME_PATIENCE: Duration = Duration::from_secs(10);
+
 const EXAMPLES: &str = "\
 Examples:
   theater server                                   for this machine, at 127.0.0.1:9000
@@ -66,7 +69,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyh
     let system = system.with_context(|| format!("cannot use the folder {}", argument(&chains)))?;
     let server = Server::bind(system.clone(), address, token).map_err(no_server)?;
     let address = server.address().context("cannot tell the address")?;
-    let resumed = system.resume_all();
+    let resumed = system.resume_all(RESUME_PATIENCE);
     report(&resumed.with_context(|| format!("cannot read {}", argument(&chains)))?, err)?;
     let version = env!("CARGO_PKG_VERSION");
     writeln!(out, "theater {version} serves http://{address}")?;

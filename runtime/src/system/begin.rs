@@ -46,9 +46,9 @@ pub enum SpawnError {
     /// What it is granted cannot be given.
     #[error(transparent)]
     Host(#[from] HostError),
-    /// The file for its chain cannot be made, or the roster not be written.
+    /// The roster cannot be written.
     #[error("cannot write {}", path.display())]
-    Chain {
+    Roster {
         /// The file.
         path: PathBuf,
         /// Why.
@@ -115,7 +115,7 @@ impl System {
             }
             None => self.begin_later(id),
         }
-        let started = self.await_start(&actor);
+        let started = self.await_start(&actor, Duration::MAX);
         if started.is_err() {
             if let Some(family) = &family {
                 family.forget(id);
@@ -126,7 +126,7 @@ impl System {
                 self.strike(&actor);
             }
         }
-        started.map(|()| id)
+        started.map(|_| id)
     }
 
     /// Stops an actor if it is still there, and starts it again under the same id.
@@ -136,15 +136,12 @@ impl System {
         match self.family_of(&actor) {
             Some(family) => family.start_child(id),
             None if actor.parent.is_some() => return Err(gone(&actor)),
-            None if actor.end().is_some() => self.begin_later(id),
-            None => {
-                actor.wants_again();
-                self.stop_later(id, EndedBy::Other);
-            }
+            None if actor.wants_again() => self.begin_later(id),
+            None => self.stop_later(id, EndedBy::Other),
         }
         // The life that was there has to end first.
         actor.wait_for_end_of(life, RESTART_PATIENCE);
-        self.await_start(&actor)
+        self.await_start(&actor, Duration::MAX).map(drop)
     }
 
     /// Brings an actor back that has ended, in the state that its chain leads to: what its last handler
@@ -163,14 +160,20 @@ impl System {
             Some(family) => family.start_child(id),
             None => self.begin_later(id),
         }
-        self.await_start(&actor)
+        self.await_start(&actor, Duration::MAX).map(drop)
     }
 
-    pub(super) fn await_start(&self, actor: &Actor) -> Result<(), SpawnError> {
+    /// Waits until an actor has begun, for a while. Whether it has.
+    pub(super) fn await_start(
+        &self,
+        actor: &Actor,
+        patience: Duration,
+    ) -> Result<bool, SpawnError> {
         let is_awaited = |status| matches!(status, Status::Starting | Status::Restarting);
-        match actor.wait_while(Duration::MAX, is_awaited) {
-            Some(Status::Running | Status::Paused) => Ok(()),
-            _ => Err(SpawnError::Ended {
+        match actor.wait_while(patience, is_awaited) {
+            None => Ok(false),
+            Some(Status::Running | Status::Paused) => Ok(true),
+            Some(_) => Err(SpawnError::Ended {
                 name: actor.spec.name.clone(),
                 end: actor.end().unwrap_or(End::Killed),
             }),
@@ -189,7 +192,7 @@ impl System {
         let id = ActorId::new(self.now() / 1_000_000, tail);
         let actor = Arc::new(Actor::new(id, parent, Arc::new(spec)));
         let roster = self.0.roster.path().to_owned();
-        self.enrol(&actor, child).map_err(|source| SpawnError::Chain { path: roster, source })?;
+        self.enrol(&actor, child).map_err(|source| SpawnError::Roster { path: roster, source })?;
         let mut actors = self.0.actors.write().unwrap_or_else(PoisonError::into_inner);
         actors.insert(id, Arc::clone(&actor));
         Ok(actor)
@@ -204,7 +207,9 @@ impl System {
     /// Begins a life on a thread of its own. What came of it is the actor's status.
     pub(crate) fn begin_later(&self, id: ActorId) {
         let Ok(actor) = self.find(id) else { return };
-        actor.starts_again();
+        if !actor.starts_again() {
+            return;
+        }
         let system = self.clone();
         // Instantiating runs the component's code, which needs a stack of its own.
         self.0.threads.run(move || system.begin(&actor));
@@ -237,9 +242,9 @@ impl System {
             Ok(begun) => begun,
             Err(error) => return self.has_not_begun(actor, error),
         };
-        let begun = begun.and_then(|()| match self.begin_children(actor, &family, before) {
-            Ok(()) => Ok(()),
-            Err(end) => Err(actor.fails_with(end)),
+        let begun = begun.and_then(|()| {
+            let begun = self.begin_children(actor, &family, before);
+            begun.and_then(|()| is_kept(actor)).map_err(|end| actor.fails_with(end))
         });
         match begun {
             Ok(()) => {
@@ -344,7 +349,7 @@ impl System {
             let Ok(child) = self.find(child.0) else { continue };
             family.add(child.id, spawned(&child.spec.name));
             family.start_child(child.id);
-            let _ = self.await_start(&child);
+            let _ = self.await_start(&child, Duration::MAX);
         }
         Ok(())
     }
@@ -406,10 +411,7 @@ impl System {
         };
         let path = self.chain_file(actor.id, actor.chains().len() + 1);
         let log: Box<dyn Log> = match spec.chain.keep {
-            true => {
-                let unmade = |source| SpawnError::Chain { path: path.clone(), source };
-                Box::new(new_file(&path).map_err(unmade)?)
-            }
+            true => Box::new(NewFile { path: path.clone(), file: None }),
             false => Box::new(io::sink()),
         };
         let (seed, clock) = (Seed::new(self.random()), self.0.options.clock.clone());
@@ -418,6 +420,13 @@ impl System {
         let recorder = recorder.map_err(RunError::Record)?;
         actor.add_chain(recorder.chain_id(), path);
         actor.set_backlog(recorder.backlog());
+        let (system, id) = (self.weak(), actor.id);
+        recorder.when_written(move |written| {
+            // It would find out with its next event only, and there may be none for long.
+            if let (Err(error), Ok(system)) = (written, system.get()) {
+                system.fall(id, End::unrecorded(&error), EndedBy::Other);
+            }
+        });
         Ok(recorder)
     }
 
@@ -460,6 +469,14 @@ pub(super) fn identity(spec: &Spec) -> Result<Option<IdentityKey>, SpawnError> {
 /// How long somebody waits for an actor to come to its end and be started again.
 const RESTART_PATIENCE: Duration = Duration::from_secs(60);
 
+/// Whoever starts an actor tells others of it. If a crash then leaves a word of it, it has to leave its chain
+/// too. Who has no parent is told of outside only, after its chain was written.
+fn is_kept(actor: &Actor) -> Result<(), End> {
+    let backlog = actor.backlog().filter(|_| actor.parent.is_some());
+    let written = backlog.map_or(Ok(()), |backlog| backlog.write_header());
+    written.map_err(|error| End::unrecorded(&error))
+}
+
 /// Nobody cares for the actor any more, so it is not started again.
 fn gone(actor: &Actor) -> SpawnError {
     SpawnError::Parent(SendError::NoActor(actor.parent.unwrap_or(actor.id)))
@@ -471,11 +488,41 @@ fn spawned(name: &str) -> ChildSpec {
     ChildSpec { name: name.to_owned(), restart, shutdown }
 }
 
-fn new_file(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    // Nobody else goes on with it meanwhile. Where there are no locks, nobody can be told so.
-    let _ = file.try_lock();
-    Ok(file)
+/// The file of a new chain. It is made by whoever first writes to it, so that an actor can begin meanwhile.
+struct NewFile {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl NewFile {
+    fn open(&mut self) -> io::Result<&mut File> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => self.make()?,
+        };
+        Ok(self.file.insert(file))
+    }
+
+    fn make(&self) -> io::Result<File> {
+        let made = OpenOptions::new().write(true).create_new(true).open(&self.path);
+        let file = made.map_err(|error| {
+            let path = self.path.display();
+            io::Error::new(error.kind(), format!("cannot make {path}: {error}"))
+        })?;
+        // Nobody else goes on with it meanwhile. Where there are no locks, nobody can be told so.
+        let _ = file.try_lock();
+        Ok(file)
+    }
+}
+
+impl Log for NewFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.open()?.append(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.open()?.sync()
+    }
 }
 
 fn read_key(path: &Path) -> Result<IdentityKey, SpawnError> {

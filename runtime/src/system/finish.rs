@@ -95,11 +95,13 @@ impl System {
     pub fn shutdown(&self, grace: Duration) {
         let until = Instant::now() + grace;
         let mut actors = self.actors();
-        actors.retain(|actor| actor.parent.is_none() && actor.end().is_none());
-        for actor in actors.iter().rev() {
+        actors.retain(|actor| actor.end().is_none());
+        let is_root = |actor: &&Arc<Actor>| actor.parent.is_none();
+        for actor in actors.iter().rev().filter(is_root) {
             self.stop_later(actor.id, EndedBy::Other);
         }
-        for actor in actors.iter().rev() {
+        // Those above first: they stop those below in their order. What is left then has nobody above it.
+        for actor in actors.iter().rev().filter(is_root).chain(actors.iter().rev()) {
             let left = until.saturating_duration_since(Instant::now());
             let _ = self.stop_as(actor.id, left, EndedBy::Other);
         }
@@ -127,7 +129,7 @@ impl System {
     pub(crate) fn stop_later(&self, id: ActorId, by: EndedBy) {
         let Ok(actor) = self.find(id) else { return };
         actor.note_ended_by(by);
-        match actor.family().filter(|family| !family.has_ended()) {
+        match actor.family().filter(|family| family.is_in_charge()) {
             Some(family) => family.stop(),
             None => self.stop_alone(id),
         }
@@ -165,16 +167,38 @@ impl System {
             Ended::Over(end, rest) => (end, rest),
         };
         let was_up = actor.status() != Status::Starting;
+        let by_hand = actor.is_ending();
         if let Some(family) = actor.family() {
-            family.stop();
+            family.orphan();
         }
         let family = self.family_of(actor);
-        let (is_supervised_again, actions) = match &family {
-            Some(family) => family.has_ended_child(actor.id, end.exit()),
-            None => (false, Vec::new()),
-        };
-        let by_hand = actor.is_wanted_again();
-        let again = is_supervised_again || by_hand;
+        if let Some(family) = &family {
+            family.has_ended_child(actor.id, end.exit());
+        }
+        let will_start = || family.as_ref().is_some_and(|family| family.will_start(actor.id));
+        let again = by_hand || will_start();
+        self.leave_chain(actor, &end, rest, again);
+        let by = actor.ended_by();
+        self.channels().ended(self, actor.id);
+        actor.has_ended(&end, again);
+        // Nobody may want it any more by now.
+        if again && !by_hand && !will_start() {
+            self.is_over(actor.id);
+        }
+        self.tell_bonds(actor.id, &end);
+        if was_up
+            && by != Some(EndedBy::Parent)
+            && let Some(parent) = actor.parent
+        {
+            self.tell(parent, Delivery::ChildEnded { child: actor.id, end });
+        }
+        if actor.is_off() || by_hand {
+            self.begin_later(actor.id);
+        }
+    }
+
+    /// What becomes of the chain of an actor that has ended.
+    fn leave_chain(&self, actor: &Actor, end: &End, rest: Option<Box<Rest>>, again: bool) {
         let (state, detail) = end.lifecycle();
         let is_left_open = rest.is_none() && !actor.chains().is_empty();
         match rest {
@@ -188,23 +212,6 @@ impl System {
                 self.strike(actor);
             }
             self.forget_earliest(actor.id);
-        }
-        let by = actor.ended_by();
-        self.channels().ended(self, actor.id);
-        actor.has_ended(&end, again);
-        self.tell_bonds(actor.id, &end);
-        if was_up
-            && by != Some(EndedBy::Parent)
-            && let Some(parent) = actor.parent
-        {
-            self.tell(parent, Delivery::ChildEnded { child: actor.id, end });
-        }
-        if let Some(family) = family {
-            family.perform(actions);
-        }
-        if by_hand {
-            actor.starts_again();
-            self.begin(actor);
         }
     }
 

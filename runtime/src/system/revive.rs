@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use theater_record::{CloseReason, Recorder, RecoverOptions, Recovery, ResumeOptions, Seed};
 use theater_verify::{Checked, FileSource, Verdict, VerifiedChain};
@@ -99,8 +100,10 @@ pub enum ReviveError {
 impl System {
     /// Brings back every actor whose chains are in the folder of this system and that has not come to its
     /// end for good: from its chain, by replay. Nothing is lost that stands in a chain. Returns what became
-    /// of each, parents before their children.
-    pub fn resume_all(&self) -> io::Result<Vec<Resumed>> {
+    /// of each, parents before their children. One that takes longer than this, as it goes on with a call that
+    /// was under way, is not waited for.
+    pub fn resume_all(&self, patience: Duration) -> io::Result<Vec<Resumed>> {
+        let until = Instant::now() + patience;
         let mut all = Vec::new();
         for (id, note) in in_order(self.0.roster.compact()?) {
             if self.is_over_for_good(id) {
@@ -123,9 +126,14 @@ impl System {
         // A parent is there once its children are.
         let outcome = |actor: Arc<Actor>| {
             let waits = actor.waits_as().is_some() && actor.parent.is_some();
-            match self.await_start(&actor) {
+            match self.await_start(&actor, until.saturating_duration_since(Instant::now())) {
+                Ok(false) => {
+                    let note =
+                        "it is still on its way: what it was doing takes long, or is being read";
+                    Ok(actor.notes().into_iter().chain([note.to_owned()]).collect())
+                }
                 _ if waits => Err("it was not started, as its parent is not back".to_owned()),
-                Ok(()) => Ok(actor.notes()),
+                Ok(true) => Ok(actor.notes()),
                 Err(error) => Err(format!("{:#}", anyhow::Error::new(error))),
             }
         };
@@ -137,12 +145,11 @@ impl System {
         Ok(all.into_iter().map(resumed).collect())
     }
 
-    /// Whether an actor's newest chain is closed. A crash may have kept it on the roster.
+    /// Whether an actor's newest chain is closed, or there is none, so that nobody was told of the actor. A
+    /// crash may have kept it on the roster.
     fn is_over_for_good(&self, id: ActorId) -> bool {
-        let newest = self.chain_files(id).pop();
-        newest.is_some_and(|path| {
-            ChainView::open(&path).and_then(|view| view.is_closed()).unwrap_or(false)
-        })
+        let Some(newest) = self.chain_files(id).pop() else { return true };
+        ChainView::open(&newest).and_then(|view| view.is_closed()).unwrap_or(false)
     }
 
     /// Puts an actor on the roster. Without that it is not brought back.
@@ -174,12 +181,14 @@ impl System {
             Some((parent, Err(_))) => return Err(ReviveError::NoParent(parent)),
         };
         let header = ChainView::open(&path)?.header()?;
+        // That of a later chain begins with what the actor had by then, which decides nothing about its manifest.
+        let state = ChainView::open(&paths[0])?.header()?.state;
         let no_actor = || ReviveError::NoActor { path: path.clone() };
         let text = header.manifest.ok_or_else(no_actor)?;
         let source = Source::Text { text, base_dir: note.folder.clone() };
         let store = self.0.options.store.as_ref();
         let component = header.component.ok_or_else(no_actor)?;
-        let spec = blueprint::read_again(&source, header.state, &above, store, &component)?;
+        let spec = blueprint::read_again(&source, state, &above, store, &component)?;
         let spec = Spec { limits: Limits::from_settings(&header.settings)?, ..spec };
         let actor = Arc::new(Actor::new(id, parent, Arc::new(spec)));
         for path in paths {
@@ -220,8 +229,9 @@ impl System {
         let (limits, durable) = (spec.limits, spec.chain.durable);
         let redact = spec.chain.redact.clone();
         let options = RecordingOptions { limits, durable, clock, redact };
-        let mut recording = Recording::resume(&component, host, recorder, &chain, &options)?;
-        actor.is_made(recording.killer(), shared.clone());
+        let is_made = |killer| actor.is_made(killer, shared.clone());
+        let mut recording =
+            Recording::resume_killable(&component, host, recorder, &chain, &options, is_made)?;
         recording.written()?;
         let last = recording.last_event()?;
         let view = ChainView::open(path).map_err(ReviveError::from)?;
@@ -235,8 +245,10 @@ impl System {
         let unread = |source| ReviveError::File { action: "open", path: path.to_owned(), source };
         let file = OpenOptions::new().read(true).write(true).open(path).map_err(unread)?;
         let not_gone_on = |source| ReviveError::NotGoneOn { path: path.to_owned(), source };
+        let options =
+            ResumeOptions { identity: identity(&actor.spec)?, ..ResumeOptions::default() };
         let (seed, clock) = (Seed::new(self.random()), self.0.options.clock.clone());
-        let recorder = Recorder::resume(file, ResumeOptions::default(), seed, clock);
+        let recorder = Recorder::resume(file, options, seed, clock);
         let recorder = recorder.map_err(not_gone_on)?;
         let chain = recorder.chain_id();
         let tip = recorder.close(CloseReason::Failed, "").map_err(RunError::Record)?;

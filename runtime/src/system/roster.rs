@@ -109,7 +109,12 @@ impl Roster {
             Some(file) => file,
             None => held.insert(self.open()?),
         };
-        file.write_all(&line(added)?)
+        let written = file.write_all(&line(added)?);
+        if written.is_err() {
+            // A part of the line may be there. It is cut off when the file is opened again.
+            *held = None;
+        }
+        written
     }
 
     /// Opens the file behind its last whole line.
