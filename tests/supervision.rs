@@ -2,7 +2,7 @@
 //! message is said in `corpus/guests/rust/keeper/src/lib.rs`.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use theater_record::LifecycleState;
 use theater_runtime::{ActorId, ChannelNews, End, ErrorKind, SendError, Status};
@@ -201,6 +201,78 @@ fn actors_start_others_and_look_after_them() {
 }
 
 #[test]
+fn who_is_started_again_is_not_stopped_for_the_children_of_the_life_before() {
+    let stage = Stage::new();
+    stage.keeper("leaf", "");
+    let child = |name, more| {
+        format!("[[children]]\nname = \"{name}\"\nmanifest = \"{name}.toml\"\n{more}\n")
+    };
+    stage.keeper("middle", &child("leaf", "shutdown = \"300ms\""));
+    let at_once = "[supervision]\nintensity = 5\nback_off = { first = \"0ms\" }\n";
+    let top = format!("{at_once}{}", child("middle", ""));
+    stage.start(stage.keeper("top", &top)).unwrap();
+    let (middle, leaf) = (stage.the("middle"), stage.the("leaf"));
+    // It has to be killed, which takes longer than until the parent is to be started again.
+    let _spins = stage.system.request_later(leaf, b"spin".to_vec(), SOON).unwrap();
+    let _ = stage.system.request(middle, b"trap".to_vec(), SOON);
+    stage.wait_for_life(middle, 2);
+    stage.wait_for_life(leaf, 2);
+    assert_eq!(stage.ask(middle, "count"), "1");
+    assert_eq!(stage.ask(leaf, "count"), "1");
+    assert_eq!((stage.listed(middle).lives, stage.listed(leaf).lives), (2, 2));
+    stage.all_end_and_replay();
+}
+
+#[test]
+fn of_many_who_start_an_actor_again_at_once_none_starts_it_twice() {
+    let stage = Stage::new();
+    let actor = stage.start(stage.keeper("one", "")).unwrap();
+    for _ in 0..20 {
+        stage.system.stop(actor, SOON).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| stage.system.restart(actor).unwrap());
+            }
+        });
+        // Whoever came while it was up has it stopped and started once more.
+        assert_eq!(stage.wait_for(actor, |it| it.status == Status::Running).waiting, 0);
+        assert_eq!(stage.ask(actor, "count"), "1");
+    }
+    stage.all_end_and_replay();
+}
+
+#[test]
+fn a_busy_actor_keeps_no_other_from_coming_back_and_can_be_killed() {
+    let stage = Stage::new();
+    let start = |name: &str| stage.start(stage.keeper(name, "")).unwrap();
+    let [busy, other] = ["busy", "other"].map(start);
+    let _spins = stage.system.request_later(busy, b"spin".to_vec(), SOON).unwrap();
+    let chain = stage.system.chain_path(busy).unwrap();
+    let is_told = || std::fs::read(&chain).unwrap().windows(4).any(|word| word == b"spin");
+    let start = Instant::now();
+    while !is_told() {
+        assert!(start.elapsed() < SOON, "it is not told to");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let crashed = stage.crashed(Duration::from_millis(300));
+    assert_eq!(crashed.ask(other, "count"), "1");
+    assert_eq!(crashed.listed(busy).status, Status::Starting);
+    crashed.system.kill(busy).unwrap();
+    crashed.end(busy);
+    stage.system.kill(busy).unwrap();
+    stage.all_end_and_replay();
+}
+
+#[test]
+fn a_tree_that_has_itself_as_a_child_is_not_started() {
+    let stage = Stage::new();
+    let me = "[[children]]\nname = \"me\"\nmanifest = \"me.toml\"\n";
+    let refused = stage.start(stage.keeper("me", me)).unwrap_err().to_string();
+    assert!(refused.contains("me could not be started"), "{refused}");
+    assert!(stage.system.list().iter().all(|it| it.status != Status::Running));
+}
+
+#[test]
 fn what_cannot_be_started_is_told_in_a_sentence() {
     let stage = Stage::new();
     let top = stage.start(stage.keeper("top", "[permissions]\nmessage-server = \"deny\"\n"));
@@ -215,6 +287,11 @@ fn what_cannot_be_started_is_told_in_a_sentence() {
     assert!(ask("spawn none.toml").starts_with("no: cannot read the manifest"));
     stage.keeper("greedy", "[permissions.supervisor]\nmax_children = 2\n");
     let refused = ask("spawn greedy.toml");
+    assert!(refused.contains("supervisor.max_children asks for 2"), "{refused}");
+    let many =
+        ["a", "b"].map(|name| format!("[[children]]\nname = \"{name}\"\nmanifest = \"w.toml\"\n"));
+    stage.keeper("many", &many.concat());
+    let refused = ask("spawn many.toml");
     assert!(refused.contains("supervisor.max_children asks for 2"), "{refused}");
     stage.keeper("fails", "init_state = { text = \"fail\" }\n\n");
     assert_eq!(ask("spawn fails.toml"), "no: fails could not be started: it does not want to");

@@ -10,7 +10,9 @@ use theater_record::Hash;
 
 use crate::component::{ComponentError, as_component, digest};
 use crate::host::Grants;
-use crate::manifest::{ComponentSource, InitState, Loaded, Manifest, ManifestError, Permissions};
+use crate::manifest::{
+    Allowed, ComponentSource, InitState, Loaded, Manifest, ManifestError, Permissions,
+};
 use crate::manifest::{Problems, Widening};
 use crate::spec::Spec;
 use crate::store::{Store, StoreError};
@@ -97,12 +99,14 @@ pub(crate) fn read(
 ) -> Result<Spec, BlueprintError> {
     let (loaded, base_dir) = load(source, state.as_deref(), store)?;
     let Loaded { manifest, text, .. } = loaded;
+    // No file is looked at that may not be read.
+    let allowed = allowed(&manifest, above, &base_dir)?;
     let component = component(&manifest, &base_dir, store)?;
     let state = match state {
         Some(state) => Some(state),
         None => initial_state(&manifest, &base_dir)?,
     };
-    spec((manifest, text), base_dir, component, state, above)
+    Ok(spec((manifest, text), base_dir, component, state, allowed))
 }
 
 /// Reads what an actor was started with that is brought back: its component is the one that its chain names.
@@ -115,12 +119,22 @@ pub(crate) fn read_again(
 ) -> Result<Spec, BlueprintError> {
     let (loaded, base_dir) = load(source, state.as_deref(), store)?;
     let Loaded { manifest, text, .. } = loaded;
+    let allowed = allowed(&manifest, above, &base_dir)?;
     let component = match self::component(&manifest, &base_dir, store) {
         Ok(bytes) if digest(&bytes) == *component => bytes,
         // The file has changed since; the store remembers.
         Ok(_) | Err(_) => stored(&component.to_string(), store)?,
     };
-    spec((manifest, text), base_dir, component, state, above)
+    Ok(spec((manifest, text), base_dir, component, state, allowed))
+}
+
+fn allowed(
+    manifest: &Manifest,
+    above: &Permissions,
+    base_dir: &Path,
+) -> Result<Allowed, BlueprintError> {
+    let name = manifest.name.clone();
+    manifest.within(above, base_dir).map_err(|source| BlueprintError::Widening { name, source })
 }
 
 fn spec(
@@ -128,12 +142,8 @@ fn spec(
     base_dir: PathBuf,
     component: Vec<u8>,
     state: Option<Vec<u8>>,
-    above: &Permissions,
-) -> Result<Spec, BlueprintError> {
-    let name = manifest.name.clone();
-    let allowed = manifest
-        .within(above, &base_dir)
-        .map_err(|source| BlueprintError::Widening { name: name.clone(), source })?;
+    allowed: Allowed,
+) -> Spec {
     let most = &allowed.permissions;
     let grants = Grants {
         chance: most.random.ceiling(|random| random.max_bytes),
@@ -141,8 +151,8 @@ fn spec(
         ..manifest.grants(&base_dir)
     };
     let limits = manifest.limits;
-    Ok(Spec {
-        name,
+    Spec {
+        name: manifest.name,
         component: component.into(),
         manifest: Some(text),
         base_dir,
@@ -157,7 +167,7 @@ fn spec(
         supervision: manifest.supervision,
         children: manifest.children,
         chain: manifest.chain,
-    })
+    }
 }
 
 /// How long an actor waits for others.
@@ -201,7 +211,7 @@ pub(crate) fn component(
     match &manifest.component {
         ComponentSource::File(file) => {
             let path = base_dir.join(file);
-            let bytes = fs::read(&path)
+            let bytes = read_file(&path)
                 .map_err(|source| ComponentError::Unreadable { path, source })
                 .map_err(unusable(file.display().to_string()))?;
             as_component(bytes).map_err(unusable(file.display().to_string()))
@@ -222,9 +232,18 @@ fn initial_state(manifest: &Manifest, base_dir: &Path) -> Result<Option<Vec<u8>>
         Some(InitState::Bytes(bytes)) => Ok(Some(bytes.clone())),
         Some(InitState::File(file)) => {
             let (name, path) = (manifest.name.clone(), base_dir.join(file));
-            let state = fs::read(&path);
+            let state = read_file(&path);
             state.map(Some).map_err(|source| BlueprintError::State { name, path, source })
         }
+    }
+}
+
+/// What is in a file. What is none, such as a device, may be endless, or keep whoever reads it waiting.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    match fs::metadata(path)? {
+        found if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        found if !found.is_file() => Err(io::Error::other("it is no regular file")),
+        _ => fs::read(path),
     }
 }
 

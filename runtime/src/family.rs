@@ -194,6 +194,16 @@ impl Family {
         lock(&self.members).all.retain(|member| member.id != id);
     }
 
+    /// Takes a child off the list that has ended, unless it may have to be started again. Whether it is off.
+    pub(crate) fn lets_go(&self, id: ActorId) -> bool {
+        let mut members = lock(&self.members);
+        let Members { supervisor, all, .. } = &mut *members;
+        // A supervisor forgets temporary children that are down.
+        let is_known = |child| supervisor.children().any(|(known, _)| known == child);
+        all.retain(|member| member.id != id || is_known(member.child));
+        all.iter().all(|member| member.id != id)
+    }
+
     fn find(&self, id: ActorId) -> Option<Member> {
         lock(&self.members).all.iter().find(|member| member.id == id).cloned()
     }

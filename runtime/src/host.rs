@@ -45,6 +45,7 @@ pub(crate) use http::Origin;
 use liberties::Listing;
 use names::{NameLookup, NameLookupView};
 use network::NetPolicy;
+pub(crate) use network::{IS_CLOSED, reaches};
 
 pub use ceilings::Ceiling;
 pub use decisions::Reason;
@@ -93,6 +94,12 @@ pub enum HostError {
         /// Why.
         source: io::Error,
     },
+    /// A path that leads elsewhere than it did when it was granted.
+    #[error("{} has become a link, or lies behind one; it was granted as it was before", .path.display())]
+    Moved {
+        /// The path.
+        path: PathBuf,
+    },
     /// Two directories that would have the same name.
     #[error("two directories are granted under the name {guest}")]
     SameName {
@@ -125,7 +132,7 @@ impl Host {
     pub fn new(grants: Grants) -> Result<Host, HostError> {
         let skips_waiting = skips_waiting(&grants);
         let decisions = Decisions::default();
-        let network = Arc::new(NetPolicy::new(grants.net, decisions.clone()));
+        let network = Arc::new(NetPolicy::new(grants.net, grants.closed, decisions.clone()));
         let mut builder = WasiCtxBuilder::new();
         builder
             .args(&grants.args)
@@ -154,7 +161,7 @@ impl Host {
             wasi: builder.build(),
             http: WasiHttpCtx::new(),
             table: ResourceTable::new(),
-            hooks: Hooks::new(grants.http, decisions.clone()),
+            hooks: Hooks::new(grants.http, grants.closed, decisions.clone()),
             network,
             lookups: BTreeMap::new(),
             decisions,

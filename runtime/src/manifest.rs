@@ -42,6 +42,7 @@ pub use handlers::{
     FilesystemHandler, Handlers, HttpClientHandler, HttpServerHandler, RandomHandler, Root,
     TlsFiles,
 };
+pub(crate) use patterns::real_path;
 pub use patterns::{Below, Method, Name, Pattern, PatternError, Route};
 pub use permissions::{Permissions, Restriction, Rule, Widening};
 pub use restrictions::{
@@ -50,6 +51,7 @@ pub use restrictions::{
 };
 pub(crate) use settings::names_function;
 pub use settings::{ActorLimits, ChainPolicy, ChildEntry, Sign};
+pub(crate) use wasi::is_own_variable;
 pub use wasi::{Stdio, Variable, Wasi};
 
 /// A manifest is not larger than this.

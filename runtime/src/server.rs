@@ -93,6 +93,9 @@ impl Server {
         let failed = |source| ServerError::Address { address, source };
         let listener = TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
+        if token.is_none() {
+            system.close_address(listener.local_addr().map_err(failed)?);
+        }
         let mut builder = Builder::new_multi_thread();
         builder.worker_threads(2).max_blocking_threads(BLOCKING_THREADS_MAX);
         let runtime = builder.enable_all().build().map_err(ServerError::Threads)?;

@@ -109,7 +109,7 @@ pub(crate) fn serve(host: &mut Host, served: &Served, given: &Handlers) {
     offer("random", random.map(boxed));
     let environment = given.environment.as_ref();
     let environment =
-        environment.map(|given| environment::Environment::new(given, std::env::vars_os()));
+        environment.map(|given| environment::Environment::new(given, environment::inherited()));
     offer("environment", environment.map(boxed));
     let folder = given.filesystem.as_ref();
     let folder = folder.map(|given| Arc::new(Folder::open(given, &served.base_dir)));

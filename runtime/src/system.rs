@@ -8,6 +8,7 @@ mod roster;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
@@ -78,6 +79,8 @@ struct Inner {
     threads: Threads,
     /// Serves the network; made when it is first needed.
     edge: OnceLock<Runtime>,
+    /// The address of a server by which everybody can manage this system, which no actor may reach.
+    closed: OnceLock<SocketAddr>,
     since: Instant,
 }
 
@@ -150,6 +153,7 @@ impl System {
             ended: Mutex::new(VecDeque::new()),
             threads: Threads::new(STACK_BYTES),
             edge: OnceLock::new(),
+            closed: OnceLock::new(),
             since: Instant::now(),
         })))
     }
@@ -229,6 +233,18 @@ impl System {
             edge.shutdown_background();
         }
         Ok(self.0.edge.get().expect("it was set above").handle().clone())
+    }
+
+    /// Closes the address of a server to actors that are started from now on. To whoever reaches it, it would give
+    /// more than any permission does.
+    pub(crate) fn close_address(&self, server: SocketAddr) {
+        // A second server would have a system of its own.
+        let _ = self.0.closed.set(server);
+    }
+
+    /// The address that no actor may reach.
+    pub(crate) fn closed_address(&self) -> Option<SocketAddr> {
+        self.0.closed.get().copied()
     }
 
     /// The folder for the stores of actors.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use theater_runtime::End;
+use theater_runtime::server::Server;
 
 use super::elsewhere::{Elsewhere, response};
 use super::{Plan, decisions, soon};
@@ -33,6 +34,19 @@ fn a_response_is_recorded_and_replayed_without_the_server() {
     let history = web.ends_and_replays();
     let expected = format!("yes: GET http://{authority} ()");
     assert_eq!(decisions(&history, "http-client")[0], expected);
+}
+
+#[test]
+fn the_server_that_manages_all_actors_is_closed_to_them() {
+    let web = Plan::new().start();
+    let loopback = ([127, 0, 0, 1], 0).into();
+    let server = Server::bind(web.stage.system.clone(), loopback, None).unwrap();
+    let port = server.address().unwrap().port();
+    for host in ["127.0.0.1", "localhost", "127.0.0.9", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]"] {
+        let refused = web.ask(&format!("fetch GET http://{host}:{port}/v1/actors"));
+        assert!(refused.contains("the server that manages all actors"), "{host}: {refused}");
+    }
+    web.ends_and_replays();
 }
 
 #[test]

@@ -106,6 +106,23 @@ impl Stage {
         stage
     }
 
+    /// What a crash would leave right now, brought back in a new system. Who takes longer than this is not
+    /// waited for.
+    pub(crate) fn crashed(&self, patience: Duration) -> Stage {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("chains")).unwrap();
+        for entry in std::fs::read_dir(self.chains()).unwrap() {
+            let entry = entry.unwrap();
+            let copy = folder.path().join("chains").join(entry.file_name());
+            std::fs::copy(entry.path(), copy).unwrap();
+        }
+        let stage = Stage::below(folder, Stage::random());
+        for resumed in stage.system.resume_all(patience).unwrap() {
+            assert!(resumed.outcome.is_ok(), "{resumed:?}");
+        }
+        stage
+    }
+
     pub(crate) fn spawn(&self) -> ActorId {
         self.spawn_as(|_| {})
     }

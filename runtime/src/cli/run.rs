@@ -216,6 +216,7 @@ fn not_started(error: RunError, path: &Path) -> anyhow::Error {
 fn not_granted(error: HostError) -> anyhow::Error {
     let advice = match &error {
         HostError::Dir { .. } => "name a directory that exists, as in --dir HOST::GUEST",
+        HostError::Moved { .. } => "name the place that the link leads to, if that is meant",
         HostError::SameName { .. } => "give one of them another name, as in --dir HOST::GUEST",
         HostError::Stream { .. } => "name a file that can be read, or leave it out",
     };

@@ -1,13 +1,15 @@
 //! What a component may have, as data and as people write it on a command line.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::HostError;
 use super::ceilings::Ceiling;
 use super::liberties::Liberties;
 use super::stdio::{Input, Output};
+use crate::manifest::real_path;
 
 /// Everything that one component is granted. The default is nothing.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +30,8 @@ pub struct Grants {
     pub net: Vec<NetGrant>,
     /// HTTP servers it may send requests to.
     pub http: Vec<HttpGrant>,
+    /// An address that it must not reach whatever else is granted: that of a server that would give it more.
+    pub closed: Option<SocketAddr>,
     /// Where its randomness comes from.
     pub random: Random,
     /// How many random bytes it may draw at a time.
@@ -39,6 +43,27 @@ pub struct Grants {
     /// What the host does where WASI leaves it free. No command line grants that: it is for
     /// experiments.
     pub liberties: Liberties,
+}
+
+impl Grants {
+    /// Succeeds if no path leads elsewhere by now, over a link, than where it led when it was granted.
+    pub(crate) fn check_paths(&self) -> Result<(), HostError> {
+        let dirs = self.dirs.iter().map(|dir| &dir.host);
+        let output = |output| match output {
+            &Output::File(ref path) => Some(path),
+            Output::None | Output::Inherit | Output::Captured(_) => None,
+        };
+        let input = match &self.stdin {
+            Input::File(path) => Some(path),
+            _ => None,
+        };
+        let outputs = [&self.stdout, &self.stderr].into_iter().filter_map(output);
+        let moved = |path: &&PathBuf| path.is_symlink() || real_path(path) != **path;
+        match dirs.chain(input).chain(outputs).find(moved) {
+            Some(path) => Err(HostError::Moved { path: path.clone() }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A directory that a component may use. As text: `HOST::GUEST`, `HOST::GUEST:ro`, or `DIR` alone

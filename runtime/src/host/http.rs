@@ -5,6 +5,8 @@
 //! byte and the pause between two, unless the component asks for less. Nothing follows redirects: if
 //! the component does, that is another request, and decided again.
 
+use std::net::{SocketAddr, ToSocketAddrs};
+
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
 use theater_record::Permission;
@@ -12,10 +14,12 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default
 
 use super::decisions::{Decisions, Reason};
 use super::grants::{HttpGrant, HttpScheme};
+use super::network::{IS_CLOSED, reaches};
 
 /// Decides about requests before they are sent.
 pub(super) struct Hooks {
     grants: Vec<HttpGrant>,
+    closed: Option<SocketAddr>,
     decisions: Decisions,
 }
 
@@ -30,8 +34,12 @@ type Sending = Box<
 >;
 
 impl Hooks {
-    pub(super) fn new(grants: Vec<HttpGrant>, decisions: Decisions) -> Hooks {
-        Hooks { grants, decisions }
+    pub(super) fn new(
+        grants: Vec<HttpGrant>,
+        closed: Option<SocketAddr>,
+        decisions: Decisions,
+    ) -> Hooks {
+        Hooks { grants, closed, decisions }
     }
 
     fn decide(&self, uri: &Uri) -> Permission {
@@ -39,6 +47,9 @@ impl Hooks {
             let detail = "an address must have a scheme and a host, and no user name";
             return Reason::NotGranted.permission("http-client", uri.to_string(), detail);
         };
+        if self.closed.is_some_and(|closed| origin.reaches(closed)) {
+            return Reason::NotGranted.permission("http-client", origin.to_string(), IS_CLOSED);
+        }
         let (reason, detail) = match self.grants.iter().find(|grant| origin.is_covered_by(grant)) {
             Some(grant) => (Reason::Granted, format!("granted by --http {grant}")),
             None => (
@@ -77,6 +88,17 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
+    /// Whether a request to it reaches a server that listens on a loopback address.
+    fn reaches(&self, server: SocketAddr) -> bool {
+        // Its name is looked up for that reason only.
+        if self.port != server.port() {
+            return false;
+        }
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        let mut found = (host, self.port).to_socket_addrs().into_iter().flatten();
+        found.any(|address| reaches(address, server))
+    }
+
     /// The server of a whole address; `None` if it is none, or has a user name in it.
     pub(crate) fn of(uri: &Uri) -> Option<Origin> {
         let scheme = match uri.scheme()? {

@@ -13,6 +13,8 @@ use super::grants::{NetGrant, NetHost};
 /// What the grants say about sockets and name lookups.
 pub(super) struct NetPolicy {
     grants: Vec<NetGrant>,
+    /// What it must not reach, whatever is granted.
+    closed: Option<SocketAddr>,
     /// The addresses that granted names are known to have.
     addresses: Mutex<BTreeMap<String, BTreeSet<IpAddr>>>,
     /// Whether the component waits for datagrams on a port that it was granted.
@@ -21,9 +23,14 @@ pub(super) struct NetPolicy {
 }
 
 impl NetPolicy {
-    pub(super) fn new(grants: Vec<NetGrant>, decisions: Decisions) -> NetPolicy {
+    pub(super) fn new(
+        grants: Vec<NetGrant>,
+        closed: Option<SocketAddr>,
+        decisions: Decisions,
+    ) -> NetPolicy {
         NetPolicy {
             grants,
+            closed,
             addresses: Mutex::default(),
             serves_udp: AtomicBool::new(false),
             decisions,
@@ -44,6 +51,13 @@ impl NetPolicy {
             SocketAddrUse::UdpSend => ("udp send", false),
             SocketAddrUse::UdpReceive => ("udp receive", self.serves_udp.load(Ordering::Relaxed)),
         };
+        if matches!(usage, SocketAddrUse::TcpConnect)
+            && self.closed.is_some_and(|closed| reaches(address, closed))
+        {
+            let (reason, detail) = (Reason::NotGranted, format!("{verb}: {IS_CLOSED}"));
+            self.decisions.note(reason.permission("network", address.to_string(), detail));
+            return false;
+        }
         let grant = self.grants.iter().find(|grant| self.covers(grant, address));
         let allowed = is_open || grant.is_some();
         if allowed && matches!(usage, SocketAddrUse::UdpBind) {
@@ -112,6 +126,17 @@ impl NetPolicy {
         // Adding an address leaves the map whole even if the thread dies in between.
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Why an address is closed.
+pub(crate) const IS_CLOSED: &str =
+    "here is the server that manages all actors; no actor may reach it, unless it has a token";
+
+/// Whether a connection to this address reaches a server that listens on a loopback address.
+pub(crate) fn reaches(address: SocketAddr, server: SocketAddr) -> bool {
+    let ip = address.ip().to_canonical();
+    // A connection to no address in particular goes to this machine.
+    address.port() == server.port() && (ip.is_loopback() || ip.is_unspecified())
 }
 
 /// Whether the first bits of two addresses of the same family are equal.

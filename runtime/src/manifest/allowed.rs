@@ -9,7 +9,9 @@ use super::handlers::{
 };
 use super::patterns::{Below, real_path};
 use super::permissions::{Permissions, Restriction, Rule, Widening};
-use super::restrictions::{self, Environment, Filesystem, HttpClient, HttpServer, Network, Timing};
+use super::restrictions::{
+    self, Environment, Filesystem, HttpClient, HttpServer, Network, SupervisorUse, Timing,
+};
 use super::settings::Sign;
 use super::wasi::{Stdio, Wasi};
 use super::{ComponentSource, InitState, Manifest};
@@ -32,6 +34,9 @@ impl Manifest {
         let permissions = above.narrowed(&self.permissions.resolved(base_dir))?;
         for file in self.files() {
             own_or_allowed(&permissions.filesystem, file, base_dir)?;
+        }
+        if !self.children.is_empty() {
+            permissions.supervisor.allow(&SupervisorUse::of(self.children.len()))?;
         }
         let asked = &self.handlers;
         let handlers = Handlers {

@@ -124,15 +124,14 @@ impl Below {
 }
 
 /// The path with all links followed, as far as it exists.
-pub(super) fn real_path(path: &Path) -> PathBuf {
+pub(crate) fn real_path(path: &Path) -> PathBuf {
+    // What begins nowhere begins in the current folder.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     if let Ok(real) = path.canonicalize() {
         return real;
     }
     match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => {
-            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-            real_path(parent).join(name)
-        }
+        (Some(parent), Some(name)) => real_path(parent).join(name),
         // It ends in `..` below something that is not there, or is the root.
         _ => path.to_owned(),
     }

@@ -42,6 +42,13 @@ pub struct SupervisorUse {
     pub max_children: Option<u64>,
 }
 
+impl SupervisorUse {
+    /// What somebody needs who has so many children.
+    pub(super) fn of(children: usize) -> SupervisorUse {
+        SupervisorUse { max_children: Some(children as u64) }
+    }
+}
+
 impl Restriction for SupervisorUse {
     const CAPABILITY: &'static str = "supervisor";
 

@@ -7,6 +7,7 @@ use crate::host::{
     Clocks, DirGrant, GrantError, Grants, HttpGrant, Input, NetGrant, Output, Random,
 };
 
+use super::patterns::real_path;
 use super::section::Section;
 
 /// What an actor gets of WASI. The default is nothing.
@@ -56,17 +57,21 @@ pub enum Stdio {
 }
 
 impl Wasi {
-    /// What this grants to an actor of this name whose manifest is in this folder. Variables that are
+    /// What this grants to an actor of this name whose manifest is in this folder. Paths are as the file system has
+    /// them at this moment, with all links followed. Variables that are
     /// passed on but not set here are left out.
     #[must_use]
     pub fn grants(&self, name: &str, base_dir: &Path) -> Grants {
         let mut args = vec![name.to_owned()];
         args.extend(self.args.iter().cloned());
         let value = |variable: &Variable| {
-            let value = variable.value.clone().or_else(|| std::env::var(&variable.name).ok())?;
+            let inherited = || std::env::var(&variable.name).ok();
+            let inherited = || inherited().filter(|_| !is_own_variable(&variable.name));
+            let value = variable.value.clone().or_else(inherited)?;
             Some((variable.name.clone(), value))
         };
-        let in_place = |dir: &DirGrant| DirGrant { host: base_dir.join(&dir.host), ..dir.clone() };
+        let in_place =
+            |dir: &DirGrant| DirGrant { host: real_path(&base_dir.join(&dir.host)), ..dir.clone() };
         Grants {
             args,
             env: self.env.iter().filter_map(value).collect(),
@@ -74,7 +79,7 @@ impl Wasi {
             stdin: match &self.stdin {
                 Stdio::None => Input::None,
                 Stdio::Inherit => Input::Inherit,
-                Stdio::File(path) => Input::File(base_dir.join(path)),
+                Stdio::File(path) => Input::File(real_path(&base_dir.join(path))),
             },
             stdout: self.stdout.output(base_dir),
             stderr: self.stderr.output(base_dir),
@@ -102,12 +107,17 @@ impl Wasi {
     }
 }
 
+/// Whether a variable is about this program. It is nobody else's business: one of them opens the server.
+pub(crate) fn is_own_variable(name: &str) -> bool {
+    name.starts_with("THEATER_")
+}
+
 impl Stdio {
     fn output(&self, base_dir: &Path) -> Output {
         match self {
             Stdio::None => Output::None,
             Stdio::Inherit => Output::Inherit,
-            Stdio::File(path) => Output::File(base_dir.join(path)),
+            Stdio::File(path) => Output::File(real_path(&base_dir.join(path))),
         }
     }
 }

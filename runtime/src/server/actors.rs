@@ -215,7 +215,7 @@ async fn change(
     id: ActorId,
     what: impl FnOnce(&System) -> Result<(), Problem> + Send + 'static,
 ) -> Result<Response, Problem> {
-    let changed = managed.wait(move |managed| {
+    let changed = managed.end(move |managed| {
         what(managed.system())?;
         managed.system().listed(id).map_err(Problem::from)
     });

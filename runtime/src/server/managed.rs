@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_blocking;
 
 use crate::system::{SendError, System};
@@ -15,7 +15,9 @@ use super::views::Views;
 
 /// How many requests may wait for actors at a time.
 const WAITING_MAX: usize = 300;
-/// How many may read files at a time. Together with those that wait, less than there are threads.
+/// How many may end actors at a time. Those that wait are not in their way, as they may wait for just that.
+const ENDING_MAX: usize = 50;
+/// How many may read files at a time. All together are less than there are threads.
 const READING_MAX: usize = 100;
 
 /// A system that is managed.
@@ -29,6 +31,7 @@ struct Inner {
     views: Views,
     started: Instant,
     waiting: Arc<Semaphore>,
+    ending: Arc<Semaphore>,
     reading: Arc<Semaphore>,
     state: watch::Sender<State>,
 }
@@ -61,6 +64,7 @@ impl Managed {
             views: Views::default(),
             started: Instant::now(),
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
+            ending: Arc::new(Semaphore::new(ENDING_MAX)),
             reading: Arc::new(Semaphore::new(READING_MAX)),
             state: watch::Sender::new(State::Open),
         }))
@@ -97,13 +101,16 @@ impl Managed {
                 format!("{WAITING_MAX} requests wait for actors already; try again later");
             Problem::new(Code::Busy, message)
         })?;
-        let managed = self.clone();
-        let task = spawn_blocking(move || {
-            let done = what(&managed);
-            drop(place);
-            done
-        });
-        task.await.map_err(|_| failed())
+        self.on_a_thread(place, what).await
+    }
+
+    /// Does something that ends an actor.
+    pub(super) async fn end<T: Send + 'static>(
+        &self,
+        what: impl FnOnce(&Managed) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let place = Arc::clone(&self.0.ending).acquire_owned().await.map_err(|_| failed())?;
+        self.on_a_thread(place, what).await
     }
 
     /// Does something that takes as long as a look into a file.
@@ -112,6 +119,14 @@ impl Managed {
         what: impl FnOnce(&Managed) -> T + Send + 'static,
     ) -> Result<T, Problem> {
         let place = Arc::clone(&self.0.reading).acquire_owned().await.map_err(|_| failed())?;
+        self.on_a_thread(place, what).await
+    }
+
+    async fn on_a_thread<T: Send + 'static>(
+        &self,
+        place: OwnedSemaphorePermit,
+        what: impl FnOnce(&Managed) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
         let managed = self.clone();
         let task = spawn_blocking(move || {
             let done = what(&managed);

@@ -17,8 +17,13 @@ pub(super) struct Environment {
     vars: BTreeMap<String, String>,
 }
 
+/// The variables of this process, but for those that are about it. One of them opens the server.
+pub(super) fn inherited() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os().filter(|(name, _)| !manifest::is_own_variable(&name.to_string_lossy()))
+}
+
 impl Environment {
-    /// The variables of this process are given by [`std::env::vars_os`].
+    /// These are the variables that there are.
     pub(super) fn new(
         given: &manifest::Environment,
         vars: impl Iterator<Item = (OsString, OsString)>,

@@ -90,7 +90,11 @@ impl HttpClient {
         let connections = match &mut self.connections {
             Some(connections) => connections,
             none => match tls::for_client(&self.served.base_dir, self.ca.as_deref()) {
-                Ok(tls) => none.insert(Connections::new(tls)),
+                Ok(tls) => {
+                    let system = self.served.system.get();
+                    let closed = system.ok().and_then(|system| system.closed_address());
+                    none.insert(Connections::new(tls, closed))
+                }
                 Err(error) => return Ok(Err(error.into())),
             },
         };

@@ -55,6 +55,8 @@ enum Process {
 enum Refusal {
     #[error("the manifest does not allow it")]
     NotAllowed,
+    #[error("the manifest allows single programs only, and {0} has a program load other code")]
+    LoadsCode(String),
     #[error("there are {0} processes already, and no more are allowed")]
     TooMany(u64),
     #[error("the buffer of {asked} bytes is larger than the {max} that are allowed")]
@@ -77,6 +79,7 @@ impl Refusal {
     fn reason(&self) -> Reason {
         match self {
             Refusal::NotAllowed
+            | Refusal::LoadsCode(_)
             | Refusal::TooMany(_)
             | Refusal::BufferTooLarge { .. }
             | Refusal::NoFolder
@@ -167,6 +170,9 @@ impl Processes {
             return Err(Refusal::NotAllowed);
         }
         config.check().map_err(Refusal::Config)?;
+        if let (Some(_), Some(name)) = (&self.given.allowed_programs, config.loads_code()) {
+            return Err(Refusal::LoadsCode(name.to_owned()));
+        }
         let max = self.given.max_processes.unwrap_or(PROCESSES_MAX);
         let is_running = |process: &&Process| matches!(process, Process::Running(_));
         if self.started.values().filter(is_running).count() as u64 >= max {

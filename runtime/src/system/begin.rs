@@ -17,7 +17,7 @@ use crate::end::{End, ErrorKind, Status};
 use crate::engine::{Backend, EngineError};
 use crate::family::Family;
 use crate::handlers::WrongHandler;
-use crate::host::{Host, HostError};
+use crate::host::{Grants, Host, HostError};
 use crate::manifest::{ChildEntry, Sign};
 use crate::recording::{Recording, RecordingOptions, Rest, RunError};
 use crate::services::{self, Served};
@@ -74,6 +74,9 @@ pub enum SpawnError {
         /// How many it may have.
         max: u64,
     },
+    /// It would have too many actors above it. A manifest that names itself as a child has no end.
+    #[error("there are {DEPTH_MAX} actors above it already")]
+    TooDeep,
     /// One of the children it is to be started with cannot be.
     #[error("cannot start the child {name}")]
     Child {
@@ -187,6 +190,10 @@ impl System {
         parent: Option<ActorId>,
         child: Option<&str>,
     ) -> Result<Arc<Actor>, SpawnError> {
+        let above = |id: &ActorId| self.find(*id).ok().and_then(|actor| actor.parent);
+        if std::iter::successors(parent, above).nth(DEPTH_MAX - 1).is_some() {
+            return Err(SpawnError::TooDeep);
+        }
         let mut tail = [0; 10];
         tail.copy_from_slice(&self.random()[..10]);
         let id = ActorId::new(self.now() / 1_000_000, tail);
@@ -295,7 +302,7 @@ impl System {
         let spec = &actor.spec;
         let component = self.0.catalogue.component(&spec.component, &spec.limits)?;
         let handlers = component.handlers()?;
-        let mut host = Host::new(spec.grants.clone())?;
+        let mut host = self.host(spec)?;
         let shared = Arc::new(Shared::default());
         let rest = match actor.take_rest() {
             Some(rest) => *rest,
@@ -387,6 +394,13 @@ impl System {
         parent.family().filter(|family| !family.has_ended())
     }
 
+    /// What an actor is granted, for one more life.
+    pub(super) fn host(&self, spec: &Spec) -> Result<Host, HostError> {
+        // An earlier life may have put links where it could write.
+        spec.grants.check_paths()?;
+        Host::new(Grants { closed: self.closed_address(), ..spec.grants.clone() })
+    }
+
     /// Begins a chain, in a file of its own.
     fn recorder(&self, actor: &Actor, component: &Component) -> Result<Recorder, SpawnError> {
         let spec = &actor.spec;
@@ -465,6 +479,9 @@ pub(super) fn identity(spec: &Spec) -> Result<Option<IdentityKey>, SpawnError> {
         Sign::Identity(path) => read_key(&spec.base_dir.join(path)).map(Some),
     }
 }
+
+/// How many actors there are at most above one.
+const DEPTH_MAX: usize = 100;
 
 /// How long somebody waits for an actor to come to its end and be started again.
 const RESTART_PATIENCE: Duration = Duration::from_secs(60);

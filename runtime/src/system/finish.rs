@@ -215,8 +215,8 @@ impl System {
         }
     }
 
-    /// One more has ended, so that one that has ended long ago may be forgotten. Children are the business of
-    /// their parents while these are there.
+    /// One more has ended, so that one that has ended long ago may be forgotten. Children that may be started
+    /// again are the business of their parents while these are there.
     fn forget_earliest(&self, id: ActorId) {
         let mut ended = lock(&self.0.ended);
         ended.push_back(id);
@@ -225,10 +225,10 @@ impl System {
         }
         let Some(earliest) = ended.pop_front() else { return };
         let Ok(actor) = self.find(earliest) else { return };
-        if self.family_of(&actor).is_some() {
-            ended.push_back(earliest);
-        } else if actor.end().is_some() {
-            self.forget(earliest);
+        match self.family_of(&actor) {
+            Some(family) if !family.lets_go(earliest) => ended.push_back(earliest),
+            _ if actor.end().is_some() => self.forget(earliest),
+            _ => {}
         }
     }
 

@@ -18,7 +18,6 @@ use crate::actor_id::ActorId;
 use crate::blueprint::{self, Source};
 use crate::chain_view::{ChainView, ViewError};
 use crate::engine::{EngineError, Limits};
-use crate::host::Host;
 use crate::recording::{Recording, RecordingOptions, RunError};
 use crate::services;
 use crate::spec::Spec;
@@ -223,7 +222,7 @@ impl System {
         let recorder = Recorder::resume(file, options, seed, clock.clone()).map_err(not_gone_on)?;
         actor.set_backlog(recorder.backlog());
         let shared = Arc::new(Shared::default());
-        let mut host = Host::new(spec.grants.clone())?;
+        let mut host = self.host(spec)?;
         let id = recorder.chain_id();
         services::serve(&mut host, &served(self, actor, id, &shared), &spec.handlers);
         let (limits, durable) = (spec.limits, spec.chain.durable);

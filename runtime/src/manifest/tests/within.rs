@@ -53,6 +53,47 @@ fn directories_have_to_be_below_allowed_paths() {
 
 #[test]
 #[cfg(unix)]
+fn what_was_granted_is_not_given_once_a_link_leads_elsewhere() {
+    use std::os::unix::fs::symlink;
+
+    let place = place();
+    let data = place.path().join("actor/data");
+    fs::create_dir(data.join("sub")).unwrap();
+    let manifest = with(&wasi("dirs = [\"data/sub::/s\"]\nstdout = \"data/out.txt\""));
+    let grants = manifest.grants(&place.path().join("actor"));
+    assert!(grants.check_paths().is_ok(), "nothing is there yet");
+    fs::write(data.join("out.txt"), "").unwrap();
+    assert!(grants.check_paths().is_ok());
+    fs::remove_file(data.join("out.txt")).unwrap();
+    // Nothing is there, but would be made.
+    symlink("../../other/new", data.join("out.txt")).unwrap();
+    assert!(grants.check_paths().is_err());
+    fs::remove_file(data.join("out.txt")).unwrap();
+    fs::remove_dir(data.join("sub")).unwrap();
+    symlink("../../other", data.join("sub")).unwrap();
+    let refused = grants.check_paths().unwrap_err().to_string();
+    assert!(refused.contains("data/sub has become a link"), "{refused}");
+}
+
+#[test]
+#[cfg(unix)]
+fn special_files_are_not_waited_for() {
+    let place = place();
+    let source = |text: &str| crate::blueprint::Source::Text {
+        text: format!("name = \"n\"\n{text}"),
+        base_dir: place.path().join("actor"),
+    };
+    let read = |text| crate::blueprint::read(&source(text), None, &Permissions::default(), None);
+    let refused = |text| match read(text) {
+        Ok(_) => panic!("it can be read"),
+        Err(error) => format!("{:#}", anyhow::Error::new(error)),
+    };
+    let endless = refused("component = \"/dev/zero\"");
+    assert!(endless.contains("it is no regular file"), "{endless}");
+}
+
+#[test]
+#[cfg(unix)]
 fn links_do_not_lead_out_of_allowed_paths() {
     let place = place();
     std::os::unix::fs::symlink("../../other", place.path().join("actor/data/link")).unwrap();

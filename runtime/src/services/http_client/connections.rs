@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::hop::Hop;
-use crate::host::{HttpScheme, Origin};
+use crate::host::{HttpScheme, IS_CLOSED, Origin, reaches};
 use crate::services::http_types::{
     HEADERS_MAX, Malformed, READ_AHEAD_BYTES_MAX, Response, received,
 };
@@ -34,6 +35,8 @@ type Sender = SendRequest<Full<Bytes>>;
 /// The connections of one actor.
 pub(super) struct Connections {
     tls: TlsConnector,
+    /// What must not be reached.
+    closed: Option<SocketAddr>,
     idle: BTreeMap<Origin, Vec<(Sender, Instant)>>,
 }
 
@@ -53,8 +56,8 @@ pub(super) enum NotSent {
 }
 
 impl Connections {
-    pub(super) fn new(tls: Arc<ClientConfig>) -> Connections {
-        Connections { tls: tls.into(), idle: BTreeMap::new() }
+    pub(super) fn new(tls: Arc<ClientConfig>, closed: Option<SocketAddr>) -> Connections {
+        Connections { tls: tls.into(), closed, idle: BTreeMap::new() }
     }
 
     /// Sends a request and reads the whole response.
@@ -110,7 +113,7 @@ impl Connections {
 
     async fn connect(&self, origin: &Origin) -> Result<Sender, NotSent> {
         let host = origin.host.trim_start_matches('[').trim_end_matches(']');
-        let stream = connect(host, origin.port).await?;
+        let stream = connect(host, origin.port, self.closed).await?;
         match origin.scheme {
             HttpScheme::Http => start(stream).await,
             HttpScheme::Https => {
@@ -123,10 +126,14 @@ impl Connections {
 }
 
 /// Tries each address of a server.
-async fn connect(host: &str, port: u16) -> Result<TcpStream, NotSent> {
+async fn connect(host: &str, port: u16, closed: Option<SocketAddr>) -> Result<TcpStream, NotSent> {
     let addresses = tokio::net::lookup_host((host, port)).await.map_err(NotSent::Unknown)?;
     let mut last = io::Error::other("there is no address for this name");
     for address in addresses {
+        if closed.is_some_and(|closed| reaches(address, closed)) {
+            last = io::Error::new(io::ErrorKind::PermissionDenied, IS_CLOSED);
+            continue;
+        }
         match tokio::time::timeout(CONNECT_PATIENCE, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 // Small requests should not wait for more to be sent. Without it, they only take longer.

@@ -79,6 +79,12 @@ impl Config {
         }
         Ok(())
     }
+
+    /// A variable that has the system load code into the program that is not its own.
+    pub(super) fn loads_code(&self) -> Option<&str> {
+        let mut names = self.env.iter().map(|(name, _)| name.as_str());
+        names.find(|name| name.starts_with("LD_") || name.starts_with("DYLD_"))
+    }
 }
 
 /// `output-mode`; the outer `None` for something else.

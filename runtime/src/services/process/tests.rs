@@ -178,6 +178,12 @@ fn only_allowed_programs_are_started() {
         let decision = format!("not-granted {program}: the manifest does not allow it");
         assert_eq!(place.trial.decided(), [decision]);
     }
+    let preload = ("LD_PRELOAD".to_owned(), "/tmp/other.so".to_owned());
+    let other = Asked { env: vec![preload], ..Asked::run("true", &[]) };
+    let reason =
+        "the manifest allows single programs only, and LD_PRELOAD has a program load other code";
+    fails(place.spawn(&other), &format!("cannot start \"true\": {reason}"));
+    assert_eq!(place.trial.decided(), [format!("not-granted true: {reason}")]);
     let way = "/bin/../usr/bin/env";
     let error = "a program is named by its absolute path without `..`, or by its name alone";
     fails(place.spawn(&Asked::run(way, &[])), &format!("cannot start {way:?}: {error}"));
