@@ -221,8 +221,8 @@ mod tests {
         let mut ids: Vec<_> = told.iter().take(2000).collect();
         ids.sort_unstable_by_key(|id| format!("{id:?}"));
         ids.dedup();
-        let processors = std::thread::available_parallelism().unwrap().get();
-        assert!(ids.len() <= processors.max(2) + 10, "{} threads", ids.len());
+        // Each time that one was late, there may be one more.
+        assert!(ids.len() <= 200, "{} threads", ids.len());
     }
 
     #[test]

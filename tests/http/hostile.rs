@@ -9,7 +9,7 @@ use theater_runtime::End;
 use super::{Plan, decisions, soon};
 use crate::stage::browser::{ask, connect, exchange, get, raw, request};
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(20);
 
 #[test]
 fn what_is_too_large_is_refused() {
@@ -97,7 +97,7 @@ fn what_could_be_understood_in_two_ways_is_refused() {
 
 #[test]
 fn slow_clients_are_given_up() {
-    let web = Plan { server: "timeout = \"300ms\"", ..Plan::new() }.start();
+    let web = Plan { server: "timeout = \"1s\"", ..Plan::new() }.start();
     let port = web.serve(&["echo", "large"], "route 1 POST / 1\nroute 1 GET /large 2");
     let start = Instant::now();
     // A header that never ends, sent little by little.
@@ -169,7 +169,7 @@ fn a_handler_cannot_smuggle_headers_and_the_chain_says_that_it_tried() {
 #[test]
 fn a_kill_ends_what_waits_at_once() {
     let web =
-        Plan { server: "timeout = \"10s\"", more: "[limits]\nmailbox = 2", ..Plan::new() }.start();
+        Plan { server: "timeout = \"60s\"", more: "[limits]\nmailbox = 2", ..Plan::new() }.start();
     let port = web.serve(&["spin"], "route 1 GET / 1");
     let is_killed = AtomicBool::new(false);
     let refused = AtomicUsize::new(0);
@@ -203,7 +203,7 @@ fn a_kill_ends_what_waits_at_once() {
 
 #[test]
 fn a_handler_that_takes_too_long_is_not_waited_for() {
-    let web = Plan { server: "timeout = \"200ms\"", ..Plan::new() }.start();
+    let web = Plan { server: "timeout = \"1s\"", ..Plan::new() }.start();
     let port = web.serve(&["spin"], "route 1 GET / 1");
     assert_eq!(get(port, "/").status, 504);
     web.stage.system.kill(web.id).unwrap();

@@ -49,17 +49,9 @@ impl Grants {
     /// Succeeds if no path leads elsewhere by now, over a link, than where it led when it was granted.
     pub(crate) fn check_paths(&self) -> Result<(), HostError> {
         let dirs = self.dirs.iter().map(|dir| &dir.host);
-        let output = |output| match output {
-            &Output::File(ref path) => Some(path),
-            Output::None | Output::Inherit | Output::Captured(_) => None,
-        };
-        let input = match &self.stdin {
-            Input::File(path) => Some(path),
-            _ => None,
-        };
-        let outputs = [&self.stdout, &self.stderr].into_iter().filter_map(output);
+        let streams = [self.stdin.file(), self.stdout.file(), self.stderr.file()];
         let moved = |path: &&PathBuf| path.is_symlink() || real_path(path) != **path;
-        match dirs.chain(input).chain(outputs).find(moved) {
+        match dirs.chain(streams.into_iter().flatten()).find(moved) {
             Some(path) => Err(HostError::Moved { path: path.clone() }),
             None => Ok(()),
         }

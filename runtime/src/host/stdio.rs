@@ -83,6 +83,14 @@ impl FromStr for Output {
 }
 
 impl Input {
+    /// The file it comes from, if it is one.
+    pub(super) fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Input::File(path) => Some(path),
+            Input::None | Input::Inherit | Input::Bytes(_) => None,
+        }
+    }
+
     /// Makes this the stdin of a component.
     pub(super) fn give(self, builder: &mut WasiCtxBuilder) -> Result<(), HostError> {
         match self {
@@ -99,6 +107,14 @@ impl Input {
 }
 
 impl Output {
+    /// The file it goes to, if it is one.
+    pub(super) fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Output::File(path) => Some(path),
+            Output::None | Output::Inherit | Output::Captured(_) => None,
+        }
+    }
+
     /// Makes this the stdout of a component.
     pub(super) fn give_stdout(self, builder: &mut WasiCtxBuilder) -> Result<(), HostError> {
         if let Some(stream) = self.open("stdout", wasmtime_wasi::cli::stdout())? {

@@ -188,7 +188,8 @@ pub(super) async fn all(
     Params(params): Params<EventParams>,
 ) -> Result<Response, Problem> {
     let filter = params.filter(managed.system().now())?;
-    Ok(feed::of_all(managed, filter))
+    let now = managed.look(feed::now).await?;
+    Ok(feed::of_all(managed, now, filter))
 }
 
 async fn answer(

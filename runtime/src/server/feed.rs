@@ -63,10 +63,9 @@ enum Of {
         cursor: Cursor,
         form: Form,
     },
-    /// All actors. Those that come later are told of from their beginning.
+    /// All actors.
     All {
         cursors: BTreeMap<ActorId, Cursor>,
-        has_begun: bool,
     },
 }
 
@@ -81,9 +80,19 @@ pub(super) fn of_one(
     send(Feed::new(managed, filter, Of::One { id, cursor, form }))
 }
 
-/// The events of all actors, from now on.
-pub(super) fn of_all(managed: Managed, filter: Filter) -> Response {
-    send(Feed::new(managed, filter, Of::All { cursors: BTreeMap::new(), has_begun: false }))
+/// The events of all actors behind these places. Those that come later are told of from their beginning.
+pub(super) fn of_all(
+    managed: Managed,
+    cursors: BTreeMap<ActorId, Cursor>,
+    filter: Filter,
+) -> Response {
+    send(Feed::new(managed, filter, Of::All { cursors }))
+}
+
+/// Behind what all actors have done by now.
+pub(super) fn now(managed: &Managed) -> BTreeMap<ActorId, Cursor> {
+    let listed = managed.system().list();
+    listed.into_iter().map(|listed| (listed.id, newest(managed, listed.id))).collect()
 }
 
 fn send(feed: Feed) -> Response {
@@ -197,13 +206,10 @@ impl Feed {
     }
 
     fn all(&mut self) -> bool {
-        let Of::All { cursors, has_begun } = &mut self.of else { return false };
+        let Of::All { cursors } = &mut self.of else { return false };
         let mut is_something = false;
         for listed in self.managed.system().list() {
-            let cursor = cursors.entry(listed.id).or_insert_with(|| match *has_begun {
-                true => Cursor { chain: 1, next: 0 },
-                false => newest(&self.managed, listed.id),
-            });
+            let cursor = cursors.entry(listed.id).or_insert(Cursor { chain: 1, next: 0 });
             // One chain that cannot be read keeps nobody from the others.
             let Ok(Step::Events(chain, events)) =
                 cursor.step(&self.managed, listed.id, &self.filter)
@@ -218,7 +224,6 @@ impl Feed {
                 self.ready.push_back(told(&event));
             }
         }
-        *has_begun = true;
         is_something
     }
 

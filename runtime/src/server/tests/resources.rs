@@ -66,7 +66,9 @@ fn what_an_actor_does_wrong_is_told_apart() {
     let stage = Stage::new();
     let (fails, traps, spins) = (stage.start(), stage.start(), stage.start());
     let ask = |id: &str, message: &str| {
-        stage.client.post(&actor_path(id, "/requests?timeout=300ms"), message.as_bytes().to_vec())
+        let timeout = if message == "spin" { "300ms" } else { "20s" };
+        let requests = actor_path(id, &format!("/requests?timeout={timeout}"));
+        stage.client.post(&requests, message.as_bytes().to_vec())
     };
     assert_eq!(code(ask(&fails, "fail badly")), "refused");
     assert_eq!(code(ask(&traps, "trap")), "actor-ended");

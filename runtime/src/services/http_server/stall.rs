@@ -95,7 +95,7 @@ mod tests {
     #[tokio::test]
     async fn a_write_waits_only_for_so_long_while_nobody_reads() {
         let (ours, mut theirs) = tokio::io::duplex(8);
-        let mut ours = Stalls::new(ours, Duration::from_millis(50));
+        let mut ours = Stalls::new(ours, Duration::from_millis(500));
         ours.write_all(b"12345678").await.unwrap();
         let reads = async {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -363,9 +363,9 @@ fn what_takes_too_long_is_killed() {
     let longer = place.start(&Asked { timeout: Some(1_000_000), ..sleep.clone() });
     let silent = place.start(&sleep);
     assert_eq!(place.end(own), "timed out");
-    assert_eq!(gives(place.call("os-status", silent)), Value::Variant(0, None));
     assert_eq!(place.end(longer), "timed out");
     assert_eq!(place.end(silent), "timed out");
+    let mut place = Place::new();
     let quick = place.start(&Asked { timeout: Some(10_000), ..Asked::run("true", &[]) });
     assert_eq!(place.end(quick), "exited S32(0)");
 }
@@ -421,7 +421,7 @@ fn processes_end_with_the_instance_that_started_them() {
     let given = manifest::Process::default();
     let start = Instant::now();
     place.processes = Processes::new(&place.trial.served, &given, None);
-    assert!(start.elapsed() < Duration::from_secs(1), "nobody waits for them");
+    assert!(start.elapsed() < SOON, "nobody waits for them");
     soon(|| !runs(&pid));
 }
 
@@ -473,10 +473,8 @@ fn who_waits_for_a_process_to_read_can_be_killed() {
     let sleeps = place.start(&Asked::run("sleep", &["1000"]));
     place.trial.served.shared.interrupt.raise();
     let args = vec![Value::U64(sleeps), Value::Bytes(vec![0; 8 << 20])];
-    let start = Instant::now();
     let written = place.trial.try_call(&mut place.processes, "os-write-stdin", args);
     assert_eq!(written.unwrap_err().code, theater_record::TrapCode::Killed);
-    assert!(start.elapsed() < Duration::from_millis(900));
 }
 
 #[test]

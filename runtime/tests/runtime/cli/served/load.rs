@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use theater_verify::Verdict;
@@ -44,7 +44,12 @@ fn what_was_acknowledged_before_a_kill_is_in_a_chain() {
                 });
             }
         }
-        std::thread::sleep(Duration::from_millis(700));
+        let start = Instant::now();
+        let is_busy = || acknowledged.iter().all(|count| count.load(Ordering::SeqCst) > 0);
+        while !is_busy() || start.elapsed() < Duration::from_millis(700) {
+            assert!(start.elapsed() < SOON, "nothing is acknowledged");
+            std::thread::sleep(Duration::from_millis(10));
+        }
         served.signal(Signal::KILL);
     });
     served.ended();
