@@ -4,8 +4,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use theater_record::LifecycleState;
+use theater_record::{Event, LifecycleState, Stored};
 use theater_runtime::{ActorId, ChannelNews, End, ErrorKind, SendError, Status};
+use theater_verify::VerifiedChain;
 
 use crate::stage::actors::{SOON, Stage, Told};
 use crate::stage::{component, verified};
@@ -242,6 +243,40 @@ fn of_many_who_start_an_actor_again_at_once_none_starts_it_twice() {
 }
 
 #[test]
+fn what_waits_for_an_actor_is_done_before_it_rests() {
+    let stage = Stage::new();
+    let actor = stage.start(stage.keeper("one", "")).unwrap();
+    let asked: Vec<_> = (0..100)
+        .map(|_| stage.system.request_later(actor, b"count".to_vec(), SOON).unwrap())
+        .collect();
+    let stage = stage.suspended_and_resumed();
+    for awaited in asked {
+        awaited.wait(SOON).unwrap();
+    }
+    assert_eq!(stage.ask(actor, "count"), "101");
+    stage.all_end_and_replay();
+}
+
+#[test]
+fn what_a_child_was_started_for_is_not_done_again_by_another_process() {
+    let restarts = ["permanent", "transient", "temporary"];
+    let tree = Tree::new(PATIENT, restarts);
+    let [permanent, transient, temporary] = tree.children;
+    tree.end(1, "leave it done");
+    tree.end(2, "leave it done");
+    for child in [transient, temporary] {
+        tree.stage.end(child);
+    }
+    let mut stage = tree.stage;
+    for _ in 0..2 {
+        stage = stage.suspended_and_resumed();
+        let there: Vec<_> = stage.system.list().into_iter().map(|it| it.id).collect();
+        assert_eq!(there, [tree.top, permanent]);
+    }
+    stage.all_end_and_replay();
+}
+
+#[test]
 fn a_busy_actor_keeps_no_other_from_coming_back_and_can_be_killed() {
     let stage = Stage::new();
     let start = |name: &str| stage.start(stage.keeper(name, "")).unwrap();
@@ -299,7 +334,15 @@ fn what_cannot_be_started_is_told_in_a_sentence() {
     stage.keeper("worker", "");
     assert!(!ask("spawn worker.toml").starts_with("no"));
     assert_eq!(ask("spawn worker.toml"), "no: the parent may not have more than 1 children");
+    let link = stage.path("link.toml");
+    std::os::unix::fs::symlink("/etc/hostname", link).unwrap();
+    let outside = "no: the manifest link.toml is not below the folder of this actor";
+    assert_eq!(ask("spawn link.toml"), outside);
+    let chain = stage.system.chain_path(top).unwrap();
     stage.all_end_and_replay();
+    let refused = supervisions(&verified(&std::fs::read(chain).unwrap()));
+    let expected = ["../other.toml", "greedy", "many", "worker", "link.toml"];
+    assert_eq!(refused, expected, "each is recorded");
 }
 
 #[test]
@@ -485,4 +528,20 @@ fn a_tree_comes_back_as_it_was() {
     assert!(matches!(tree.stage.end(spawned), End::Failed(_)));
     tree.stage.all_end_and_replay();
     assert!(tree.stage.system.resume_all(SOON).unwrap().is_empty(), "all have come to their end");
+}
+
+/// Which children a chain says were refused.
+fn supervisions(chain: &VerifiedChain) -> Vec<String> {
+    let mut refused = Vec::new();
+    let mut reader = chain.reader().unwrap();
+    while let Some(stored) = reader.read().unwrap() {
+        let Stored::Record(record) = stored else { continue };
+        if let Event::Permission(decision) = record.event().unwrap()
+            && decision.capability == "supervisor"
+            && !decision.allowed
+        {
+            refused.push(decision.subject);
+        }
+    }
+    refused
 }

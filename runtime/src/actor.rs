@@ -148,8 +148,8 @@ enum Order {
     Stop,
     /// Come to its end in this way, in the middle of whatever it does.
     Fall(End),
-    /// Rest, and leave its chain open.
-    Pause,
+    /// Rest once nothing waits, by this time at the latest, and leave its chain open.
+    Pause(Instant),
 }
 
 /// Who has asked for an actor's end.
@@ -264,7 +264,7 @@ impl Actor {
             let mut held = lock(&self.life);
             let life = held.as_mut()?;
             let end = loop {
-                if let Some(order) = self.ordered() {
+                if let Some(order) = self.ordered().filter(|order| self.is_due(order)) {
                     break Some(order);
                 }
                 let delivery = self.mailbox.take();
@@ -285,7 +285,7 @@ impl Actor {
                 return Some(match order {
                     Order::Stop => self.over(life, End::Stopped),
                     Order::Fall(end) => self.over(life, end),
-                    Order::Pause => self.paused(life),
+                    Order::Pause(_) => self.paused(life),
                 });
             }
             drop(held);
@@ -294,6 +294,14 @@ impl Actor {
             if !self.has_work() || !self.schedule() {
                 return None;
             }
+        }
+    }
+
+    /// Whether what waits is not done before this.
+    fn is_due(&self, order: &Order) -> bool {
+        match order {
+            Order::Pause(by) => self.mailbox.is_empty() || Instant::now() >= *by,
+            Order::Stop | Order::Fall(_) => true,
         }
     }
 
@@ -322,7 +330,7 @@ impl Actor {
     }
 
     /// Notes that a life has ended and is being seen off. Whether somebody wants another one.
-    pub(crate) fn is_ending(&self) -> bool {
+    pub(crate) fn begins_to_end(&self) -> bool {
         let mut standing = lock(&self.standing);
         standing.is_ending = true;
         std::mem::take(&mut standing.is_wanted_again)
@@ -345,7 +353,7 @@ impl Actor {
     }
 
     /// Notes that a life was seen off. Whether another was to begin meanwhile.
-    pub(crate) fn is_off(&self) -> bool {
+    pub(crate) fn was_seen_off(&self) -> bool {
         let mut standing = lock(&self.standing);
         standing.is_ending = false;
         std::mem::take(&mut standing.begins_next)
@@ -494,9 +502,9 @@ impl Actor {
         lock(&self.standing).rest.take()
     }
 
-    /// Asks it to rest before it does anything else. The caller has to wake it.
-    pub(crate) fn pause(&self) {
-        lock(&self.standing).order.get_or_insert(Order::Pause);
+    /// Asks it to rest once nothing waits, by this time at the latest. The caller has to wake it.
+    pub(crate) fn pause(&self, by: Instant) {
+        lock(&self.standing).order.get_or_insert(Order::Pause(by));
     }
 
     /// Ends it in this way, whatever it does. The caller has to wake it.

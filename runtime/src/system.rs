@@ -74,6 +74,8 @@ struct Inner {
     catalogue: Catalogue,
     channels: Channels,
     bonds: Mutex<Bonds<ActorId>>,
+    /// Children that have ended in an earlier process, by parents that are to be brought back.
+    missed: Mutex<BTreeMap<ActorId, Vec<String>>>,
     /// Those that have come to their end and are still listed, the earliest first.
     ended: Mutex<VecDeque<ActorId>>,
     threads: Threads,
@@ -150,6 +152,7 @@ impl System {
             actors: RwLock::new(BTreeMap::new()),
             channels: Channels::default(),
             bonds: Mutex::new(Bonds::default()),
+            missed: Mutex::default(),
             ended: Mutex::new(VecDeque::new()),
             threads: Threads::new(STACK_BYTES),
             edge: OnceLock::new(),

@@ -10,6 +10,7 @@ use crate::actor_id::ActorId;
 use crate::blueprint::{BlueprintError, Source};
 use crate::end::bytes_or_none;
 use crate::host::{Reason, Service, ServiceCall};
+use crate::manifest::real_path;
 use crate::system::{SpawnError, System};
 use crate::trap::Failure;
 
@@ -98,16 +99,24 @@ impl Supervisor {
         call: &mut ServiceCall<'_>,
     ) -> Result<Value, String> {
         let system = self.0.system.get()?;
-        let source = self.source(manifest)?;
+        let mut refuse = |name: &str, detail: &str| {
+            call.decisions.push(decision(Reason::NotGranted, "supervisor", name, detail));
+        };
+        let source = self.source(manifest).inspect_err(|error| refuse(manifest, error))?;
         let spec = system.read(&source, state, Some(self.0.id)).map_err(|error| {
             if let SpawnError::Blueprint(BlueprintError::Widening { name, source }) = &error {
-                let detail = source.to_string();
-                call.decisions.push(decision(Reason::NotGranted, "supervisor", name, &detail));
+                refuse(name, &source.to_string());
             }
             told(&error)
         })?;
         let name = spec.name.clone();
-        let spawned = system.spawn(spec, Some(self.0.id)).map_err(|error| told(&error));
+        let spawned = system.spawn(spec, Some(self.0.id)).map_err(|error| {
+            let told = told(&error);
+            if matches!(error, SpawnError::TooMany { .. } | SpawnError::TooDeep) {
+                refuse(&name, &told);
+            }
+            told
+        });
         if spawned.is_ok() {
             call.decisions.push(decision(Reason::Granted, "supervisor", &name, ""));
         }
@@ -125,10 +134,12 @@ impl Supervisor {
         }
         let is_inside =
             |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
-        if !Path::new(manifest).components().all(is_inside) {
+        let file = base_dir.join(manifest);
+        let is_below = || real_path(&file).starts_with(real_path(&base_dir));
+        if !Path::new(manifest).components().all(is_inside) || !is_below() {
             return Err(format!("the manifest {manifest} is not below the folder of this actor"));
         }
-        Ok(Source::File(base_dir.join(manifest)))
+        Ok(Source::File(file))
     }
 }
 

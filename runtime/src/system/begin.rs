@@ -9,7 +9,7 @@ use std::time::Duration;
 use theater_record::{About, ChainId, IdentityKey, Log, Recorder, Seed};
 
 use super::{ReviveError, SendError, System};
-use crate::actor::{Actor, Ended, EndedBy, Life, Shared};
+use crate::actor::{Actor, Ended, EndedBy, Life, Shared, lock};
 use crate::actor_id::ActorId;
 use crate::blueprint::{BlueprintError, Source};
 use crate::component::{Component, ComponentError};
@@ -337,7 +337,11 @@ impl System {
     ) -> Result<(), End> {
         let waiting = self.waiting_below(actor.id);
         known.extend(waiting.iter().filter_map(|(id, name)| Some((name.clone()?, *id))));
-        for entry in &actor.spec.children {
+        let missed = lock(&self.0.missed).remove(&actor.id).unwrap_or_default();
+        // One that is started again whatever happens was stopped by hand, and may be wanted again.
+        let is_over =
+            |spec: &ChildSpec| spec.restart != Restart::Permanent && missed.contains(&spec.name);
+        for entry in actor.spec.children.iter().filter(|entry| !is_over(&entry.spec)) {
             let name = &entry.spec.name;
             let known = known.iter().find(|(known, _)| known == name).map(|(_, id)| *id);
             let id = match known.filter(|id| self.find(*id).is_ok()) {

@@ -107,14 +107,15 @@ impl System {
         }
     }
 
-    /// Lets calls finish, pauses all actors, and leaves their chains open, so that they can be brought back.
+    /// Lets them do what waits for them, pauses all actors, and leaves their chains open, so that they can be brought back.
     /// Returns how many did not finish in time; these are left as a crash would leave them.
     pub fn suspend(&self, grace: Duration) -> usize {
         let until = Instant::now() + grace;
         let mut actors = self.actors();
         actors.retain(|actor| actor.end().is_none());
         for actor in &actors {
-            actor.pause();
+            // Those who keep one another busy are to rest in time, too.
+            actor.pause(Instant::now() + grace / 2);
             self.wake(actor);
         }
         let is_busy = |status| matches!(status, Status::Starting | Status::Running);
@@ -167,7 +168,7 @@ impl System {
             Ended::Over(end, rest) => (end, rest),
         };
         let was_up = actor.status() != Status::Starting;
-        let by_hand = actor.is_ending();
+        let by_hand = actor.begins_to_end();
         if let Some(family) = actor.family() {
             family.orphan();
         }
@@ -192,7 +193,7 @@ impl System {
         {
             self.tell(parent, Delivery::ChildEnded { child: actor.id, end });
         }
-        if actor.is_off() || by_hand {
+        if actor.was_seen_off() || by_hand {
             self.begin_later(actor.id);
         }
     }

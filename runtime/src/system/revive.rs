@@ -13,7 +13,7 @@ use theater_verify::{Checked, FileSource, Verdict, VerifiedChain};
 use super::begin::{identity, served};
 use super::roster::Note;
 use super::{SpawnError, System};
-use crate::actor::{Actor, Life, Shared};
+use crate::actor::{Actor, Life, Shared, lock};
 use crate::actor_id::ActorId;
 use crate::blueprint::{self, Source};
 use crate::chain_view::{ChainView, ViewError};
@@ -104,9 +104,16 @@ impl System {
     pub fn resume_all(&self, patience: Duration) -> io::Result<Vec<Resumed>> {
         let until = Instant::now() + patience;
         let mut all = Vec::new();
-        for (id, note) in in_order(self.0.roster.compact()?) {
+        let (ended, there): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            self.0.roster.compact()?.into_iter().partition(|(_, entry)| entry.has_ended);
+        ended.into_values().for_each(|entry| self.will_be_missed(entry.note));
+        let there = there.into_iter().map(|(id, entry)| (id, entry.note)).collect();
+        for (id, note) in in_order(there) {
             if self.is_over_for_good(id) {
                 self.0.roster.strike(id);
+                if !self.chain_files(id).is_empty() {
+                    self.will_be_missed(note);
+                }
                 continue;
             }
             let (name, outcome) = match self.prepare(id, &note) {
@@ -142,6 +149,13 @@ impl System {
             outcome: actor.and_then(outcome),
         };
         Ok(all.into_iter().map(resumed).collect())
+    }
+
+    /// Notes that a child has ended which its parent's manifest names.
+    fn will_be_missed(&self, note: Note) {
+        if let (Some(parent), Some(child)) = (note.parent, note.child) {
+            lock(&self.0.missed).entry(parent).or_default().push(child);
+        }
     }
 
     /// Whether an actor's newest chain is closed, or there is none, so that nobody was told of the actor. A

@@ -3,9 +3,10 @@
 //!
 //! It is a file of JSON lines beside the chains. One line is added when an actor is started, and another when
 //! it has ended for good: a single write each, where a file for every actor would cost as much as its chain.
-//! A new process that brings the actors back leaves out those that have ended.
+//! A new process that brings the actors back leaves out those that have ended, but for children that a manifest
+//! names: else their parents, once they are back, would start them anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -32,6 +33,14 @@ pub(super) struct Note {
     pub(super) parent: Option<ActorId>,
     /// What it is called among the children that its parent's manifest names.
     pub(super) child: Option<String>,
+}
+
+/// What the lines say of an actor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) note: Note,
+    /// Whether it has come to its end for good.
+    pub(super) has_ended: bool,
 }
 
 /// One line.
@@ -64,8 +73,8 @@ impl Roster {
         let _ = self.append(&Line::Ended(id));
     }
 
-    /// Those who have not ended.
-    fn read(&self) -> io::Result<BTreeMap<ActorId, Note>> {
+    /// All that matter, those that have ended included.
+    fn read(&self) -> io::Result<BTreeMap<ActorId, Entry>> {
         let text = match fs::read_to_string(&self.path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
@@ -74,8 +83,14 @@ impl Roster {
         let mut actors = BTreeMap::new();
         for (index, line) in whole(&text).lines().enumerate() {
             match serde_json::from_str(line) {
-                Ok(Line::Started(id, note)) => drop(actors.insert(id, note)),
-                Ok(Line::Ended(id)) => drop(actors.remove(&id)),
+                Ok(Line::Started(id, note)) => {
+                    actors.insert(id, Entry { note, has_ended: false });
+                }
+                Ok(Line::Ended(id)) => {
+                    if let Some(entry) = actors.get_mut(&id) {
+                        entry.has_ended = true;
+                    }
+                }
                 Err(error) => {
                     let reason =
                         format!("line {} says of no actor what it should: {error}", index + 1);
@@ -86,11 +101,20 @@ impl Roster {
         Ok(actors)
     }
 
-    /// Leaves out those who have ended, and returns the others.
-    pub(super) fn compact(&self) -> io::Result<BTreeMap<ActorId, Note>> {
-        let (actors, mut lines) = (self.read()?, Vec::new());
-        for (id, note) in &actors {
-            lines.extend(line(&Line::Started(*id, note.clone()))?);
+    /// Leaves out those who have ended and matter to nobody, and returns the others.
+    pub(super) fn compact(&self) -> io::Result<BTreeMap<ActorId, Entry>> {
+        let (mut actors, mut lines) = (self.read()?, Vec::new());
+        let there: BTreeSet<ActorId> =
+            actors.iter().filter(|(_, entry)| !entry.has_ended).map(|(id, _)| *id).collect();
+        let is_missed = |Note { parent, child, .. }: &Note| {
+            child.is_some() && parent.is_some_and(|parent| there.contains(&parent))
+        };
+        actors.retain(|_, entry| !entry.has_ended || is_missed(&entry.note));
+        for (id, entry) in &actors {
+            lines.extend(line(&Line::Started(*id, entry.note.clone()))?);
+            if entry.has_ended {
+                lines.extend(line(&Line::Ended(*id))?);
+            }
         }
         let mut held = lock(&self.file);
         let folder = self.path.parent().unwrap_or(Path::new("."));
@@ -149,7 +173,7 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
 
-    use super::{Note, Roster};
+    use super::{Entry, Note, Roster};
     use crate::actor_id::ActorId;
 
     fn id(number: u8) -> ActorId {
@@ -170,12 +194,31 @@ mod tests {
         }
         roster.strike(id(2));
         let next = Roster::of(folder.path());
-        let listed: Vec<_> = next.read().unwrap().into_iter().collect();
-        assert_eq!(listed, [(id(1), note("a folder")), (id(3), note("a folder"))]);
-        next.compact().unwrap();
+        let there = Entry { note: note("a folder"), has_ended: false };
+        let listed: Vec<_> = next.compact().unwrap().into_iter().collect();
+        assert_eq!(listed, [(id(1), there.clone()), (id(3), there)]);
         assert_eq!(fs::read_to_string(next.path()).unwrap().lines().count(), 2);
         next.strike(id(1));
-        assert_eq!(next.read().unwrap().len(), 1);
+        assert_eq!(next.compact().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_child_that_has_ended_is_known_for_as_long_as_its_parent_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let roster = Roster::of(folder.path());
+        roster.add(id(0), &Note { parent: None, ..note("a folder") }).unwrap();
+        roster.add(id(1), &Note { child: Some("one".to_owned()), ..note("a folder") }).unwrap();
+        roster.strike(id(1));
+        for _ in 0..2 {
+            let next = Roster::of(folder.path()).compact().unwrap();
+            assert_eq!(
+                next.values().map(|entry| entry.has_ended).collect::<Vec<_>>(),
+                [false, true]
+            );
+        }
+        let next = Roster::of(folder.path());
+        next.strike(id(0));
+        assert!(next.compact().unwrap().is_empty());
     }
 
     #[test]

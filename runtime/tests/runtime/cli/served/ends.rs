@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use theater_record::{MAGIC, Reader, Stored};
@@ -90,6 +90,8 @@ fn an_actor_runs_without_a_server_until_it_is_interrupted() {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.ends_with(" starts")), "what it logs is not printed");
+    // It logs this while it is started, and is listened to for signals once it is.
+    std::thread::sleep(Duration::from_millis(500));
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let said = lines.collect::<Vec<_>>().join("\n");
     assert!(child.wait().unwrap().success(), "{said}");
