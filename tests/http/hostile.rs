@@ -173,10 +173,10 @@ fn a_kill_ends_what_waits_at_once() {
     let port = web.serve(&["spin"], "route 1 GET / 1");
     let is_killed = AtomicBool::new(false);
     let refused = AtomicUsize::new(0);
-    // Who finds no room comes again.
+    // Who finds no room comes again, and may then find nobody.
     let comes = || loop {
-        match get(port, "/").status {
-            503 if !is_killed.load(Ordering::SeqCst) => {
+        match raw(port, &request("GET", "/", &[], "")).map(|reply| reply.status) {
+            Some(503) if !is_killed.load(Ordering::SeqCst) => {
                 refused.fetch_add(1, Ordering::SeqCst);
             }
             status => return status,
@@ -191,9 +191,9 @@ fn a_kill_ends_what_waits_at_once() {
         let start = Instant::now();
         is_killed.store(true, Ordering::SeqCst);
         web.stage.system.kill(web.id).unwrap();
-        for wait in waits {
-            assert!(matches!(wait.join().unwrap(), 500 | 503));
-        }
+        let answers: Vec<_> = waits.into_iter().filter_map(|wait| wait.join().unwrap()).collect();
+        assert!(answers.iter().all(|status| matches!(status, 500 | 503)), "{answers:?}");
+        assert!(answers.len() >= 3, "who waits is answered: {answers:?}");
         assert!(start.elapsed() < SOON);
     });
     assert_eq!(web.end(), End::Killed);

@@ -34,10 +34,14 @@ impl Reply {
 }
 
 pub(crate) fn connect(port: u16) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    if_there(port).expect("somebody listens")
+}
+
+fn if_there(port: u16) -> Option<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
-    stream
+    Some(stream)
 }
 
 /// Sends bytes and reads all that comes back until the server closes. Who is cut off gets what there was.
@@ -58,7 +62,7 @@ pub(crate) fn exchange(mut stream: impl Read + Write, bytes: &[u8]) -> Vec<u8> {
 
 /// What is answered to such bytes, if anything.
 pub(crate) fn raw(port: u16, bytes: &[u8]) -> Option<Reply> {
-    Reply::of(&exchange(connect(port), bytes))
+    Reply::of(&exchange(if_there(port)?, bytes))
 }
 
 /// A request in one piece. Headers are lines.
