@@ -122,7 +122,11 @@ impl Cursor {
     fn step(&mut self, managed: &Managed, id: ActorId, filter: &Filter) -> Result<Step, Problem> {
         // Asked first: what an actor does before its end is in its chain then.
         let has_ended = managed.system().listed(id)?.status.is_over();
-        let chain = OneChain::behind(managed, id, Some(self.chain))?;
+        let chain = match self.next {
+            // One that was just begun may have no file yet.
+            0 => OneChain::of(managed, id, Some(self.chain))?,
+            _ => OneChain::behind(managed, id, Some(self.chain))?,
+        };
         let is_closed = chain.view.is_closed()?;
         let count = chain.view.count()?;
         if self.next < count {
