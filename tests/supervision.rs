@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use theater_record::{Event, LifecycleState, Stored};
-use theater_runtime::{ActorId, ChannelNews, End, ErrorKind, SendError, Status};
+use theater_runtime::{ActorId, ChannelNews, End, ErrorKind, NoAnswer, SendError, Status};
 use theater_verify::VerifiedChain;
 
 use crate::stage::actors::{SOON, Stage, Told};
@@ -429,13 +429,35 @@ fn a_channel_can_be_opened_from_outside() {
     let hears = heard.clone();
     let listener = Arc::new(move |news| hears.lock().unwrap().push(news));
     let channel = stage.system.open_channel(actor, b"hello".to_vec(), listener, SOON).unwrap();
-    stage.system.send_on_channel(&channel, b"one".to_vec(), SOON).unwrap();
-    assert_eq!(stage.ask(actor, "heard"), "said: one");
+    stage.system.send_on_channel(&channel, b"one of the line".to_vec(), SOON).unwrap();
+    let chain = std::fs::read(stage.system.chain_path(actor).unwrap()).unwrap();
+    assert!(chain.windows(15).any(|words| words == b"one of the line"), "it is acknowledged");
+    assert_eq!(stage.ask(actor, "heard"), "said: one of the line");
     assert_eq!(stage.ask(actor, &format!("say {channel} two")), "done");
     assert_eq!(stage.ask(actor, &format!("close {channel}")), "done");
     let message = |text: &str| ChannelNews::Message(text.as_bytes().to_vec());
     assert_eq!(*heard.lock().unwrap(), [message("hello"), message("two"), ChannelNews::Closed]);
     assert!(stage.system.send_on_channel(&channel, Vec::new(), SOON).is_err());
+    stage.all_end_and_replay();
+}
+
+#[test]
+fn a_channel_that_is_accepted_too_late_is_closed() {
+    let stage = Stage::new();
+    let start = |name: &str| stage.start(stage.keeper(name, "")).unwrap();
+    let [a, busy] = ["a", "busy"].map(start);
+    stage.tell(busy, "spin");
+    stage.tell(a, &format!("ask {busy} count"));
+    let listener = Arc::new(|news| panic!("nobody listens to {news:?}"));
+    let moment = Duration::from_millis(5);
+    let late = stage.system.open_channel(a, b"hello".to_vec(), listener.clone(), moment);
+    assert_eq!(late, Err(SendError::NoAnswer(NoAnswer::TimedOut(moment))));
+    let large = stage.system.open_channel(a, vec![0; (1 << 20) + 1], listener, SOON);
+    assert!(matches!(large, Err(SendError::TooLarge { .. })), "{large:?}");
+    stage.system.kill(busy).unwrap();
+    // The news comes behind what waited before.
+    stage.ask(a, "count");
+    assert_eq!(stage.ask(a, "heard"), "closed");
     stage.all_end_and_replay();
 }
 

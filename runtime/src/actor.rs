@@ -33,6 +33,9 @@ use crate::threads::aside;
 
 pub(crate) use life::{Life, request_id};
 
+/// How many bytes of messages may wait for an actor.
+const MAILBOX_BYTES_MAX: usize = 64 << 20;
+
 /// What one life of an actor and the services it calls have in common.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
@@ -78,9 +81,12 @@ impl Shared {
         recorder: &Recorder,
     ) {
         let Asked { reply, is_outside } = asked;
+        let tell = || {
+            reply.answer(answer);
+        };
         match is_outside {
-            true => self.once_written(recorder, || reply.answer(answer)),
-            false => reply.answer(answer),
+            true => self.once_written(recorder, tell),
+            false => tell(),
         }
     }
 }
@@ -195,7 +201,7 @@ impl Actor {
         Actor {
             id,
             parent,
-            mailbox: Mailbox::new(spec.mailbox),
+            mailbox: Mailbox::new(spec.mailbox, MAILBOX_BYTES_MAX),
             numbers: Arc::default(),
             // Nothing of what waits is done before it has begun.
             is_scheduled: AtomicBool::new(true),

@@ -120,15 +120,22 @@ impl System {
         Ok(id)
     }
 
-    /// Sends a message on a channel that was opened from outside. It is in the actor's mailbox once this
-    /// returns.
+    /// Sends a message on a channel that was opened from outside. It stands in the actor's chain file once
+    /// this returns, and is being handled.
     pub fn send_on_channel(
         &self,
         channel: &str,
         message: Vec<u8>,
         patience: Duration,
     ) -> Result<(), ChannelError> {
-        self.pass((channel, None), &Sender::Outside, message, patience, None)
+        match self.channels().far_end(channel, None)? {
+            Side::Actor(to) => {
+                let channel = Some(channel.to_owned());
+                Ok(self.send_from_outside(to, channel, message, patience)?)
+            }
+            // What is opened from outside leads to an actor.
+            Side::Outside(_) => Err(ChannelError::NotOpen(channel.to_owned())),
+        }
     }
 
     /// Closes a channel that was opened from outside.
@@ -152,10 +159,17 @@ impl System {
             match accepted {
                 Ok(Accepted { message, by }) => {
                     system.channels().insert(&id, opener.clone(), to);
-                    reply.answer(Ok(Vec::new()));
-                    system.give(&opener, &id, message, &by);
+                    if reply.answer(Ok(Vec::new())) {
+                        system.give(&opener, &id, message, by);
+                    } else {
+                        // Whoever wanted to open it has not waited for so long, and will not use it.
+                        system.channels().remove(&id);
+                        system.tell_closed(&Side::Actor(to), &id, None);
+                    }
                 }
-                Err(reason) => reply.answer(Err(reason)),
+                Err(reason) => {
+                    reply.answer(Err(reason));
+                }
             }
         });
         let channel = channel.to_owned();
@@ -163,20 +177,19 @@ impl System {
         self.put(to, delivery, patience, interrupt)
     }
 
-    /// Passes a message on to the far end of a channel.
+    /// Passes a message of an actor on to the far end of a channel.
     pub(crate) fn pass(
         &self,
-        (channel, who): (&str, Option<ActorId>),
-        from: &Sender,
+        (channel, who): (&str, ActorId),
+        from: Sender,
         message: Vec<u8>,
         patience: Duration,
-        interrupt: Option<&Interrupt>,
+        interrupt: &Interrupt,
     ) -> Result<(), ChannelError> {
-        match self.channels().far_end(channel, who)? {
+        match self.channels().far_end(channel, Some(who))? {
             Side::Actor(to) => {
-                self.check_size(to, &message)?;
-                let call = message_call(channel, message, from);
-                Ok(self.put(to, Delivery::Call(call), patience, interrupt)?)
+                let delivery = channel_message(channel, message, from);
+                Ok(self.put(to, delivery, patience, Some(interrupt))?)
             }
             Side::Outside(listener) => {
                 listener(ChannelNews::Message(message));
@@ -199,9 +212,9 @@ impl System {
     }
 
     /// Gives somebody a message that was announced, so that there is room for it.
-    fn give(&self, to: &Side, channel: &str, message: Vec<u8>, from: &Sender) {
+    fn give(&self, to: &Side, channel: &str, message: Vec<u8>, from: Sender) {
         match to {
-            Side::Actor(to) => self.tell(*to, Delivery::Call(message_call(channel, message, from))),
+            Side::Actor(to) => self.tell(*to, channel_message(channel, message, from)),
             Side::Outside(listener) => listener(ChannelNews::Message(message)),
         }
     }
@@ -223,12 +236,7 @@ impl System {
     }
 }
 
-fn message_call(channel: &str, message: Vec<u8>, from: &Sender) -> HandlerCall {
-    HandlerCall {
-        interface: MESSAGES,
-        name: "handle-channel-message",
-        params: vec![Value::String(channel.to_owned()), Value::Bytes(message)],
-        decisions: vec![from.record()],
-        done: Done::unheard(),
-    }
+fn channel_message(channel: &str, message: Vec<u8>, from: Sender) -> Delivery {
+    let channel = Some(channel.to_owned());
+    Delivery::Send { from, channel, message, done: Done::unheard() }
 }

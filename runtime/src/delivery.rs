@@ -11,8 +11,8 @@ use crate::end::End;
 
 /// Something for an actor to do.
 pub(crate) enum Delivery {
-    /// A message that wants no answer.
-    Send { from: Sender, message: Vec<u8>, done: Done },
+    /// A message that wants no answer, perhaps on a channel.
+    Send { from: Sender, channel: Option<String>, message: Vec<u8>, done: Done },
     /// A message that wants one.
     Request { from: Sender, message: Vec<u8>, reply: Reply },
     /// A call of one of its handlers that a service of its own asks for.
@@ -21,6 +21,26 @@ pub(crate) enum Delivery {
     OpenChannel { from: Sender, channel: String, message: Vec<u8>, done: Opens },
     /// A child came to its end.
     ChildEnded { child: ActorId, end: End },
+}
+
+impl Delivery {
+    /// How large the message is that somebody sends, if this is one.
+    pub(crate) fn message_bytes(&self) -> Option<usize> {
+        match self {
+            Delivery::Send { message, .. }
+            | Delivery::Request { message, .. }
+            | Delivery::OpenChannel { message, .. } => Some(message.len()),
+            Delivery::Call(_) | Delivery::ChildEnded { .. } => None,
+        }
+    }
+
+    /// How much room it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Delivery::Call(call) => call.params.iter().map(weight).sum(),
+            other => other.message_bytes().unwrap_or(0),
+        }
+    }
 }
 
 /// Who sent a message.
@@ -173,7 +193,8 @@ enum State {
     Open,
     Answered(Result<Vec<u8>, String>),
     Lost,
-    Interrupted,
+    /// Nobody waits for it any more.
+    GivenUp,
 }
 
 /// Why there is no answer.
@@ -200,9 +221,9 @@ pub(crate) fn reply() -> (Reply, Awaited) {
 }
 
 impl Reply {
-    /// Answers.
-    pub(crate) fn answer(self, answer: Result<Vec<u8>, String>) {
-        self.0.set(State::Answered(answer));
+    /// Answers. Whether somebody still waited for it.
+    pub(crate) fn answer(self, answer: Result<Vec<u8>, String>) -> bool {
+        self.0.set(State::Answered(answer))
     }
 }
 
@@ -213,20 +234,22 @@ impl Drop for Reply {
 }
 
 impl Slot {
-    /// The first change is the last.
-    fn set(&self, to: State) {
+    /// The first change is the last. Whether this is it.
+    fn set(&self, to: State) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*state, State::Open) {
+        let is_first = matches!(*state, State::Open);
+        if is_first {
             *state = to;
             self.changed.notify_all();
         }
+        is_first
     }
 }
 
 impl Awaited {
     /// Ends the waiting.
     pub(crate) fn interrupt(&self) {
-        self.0.set(State::Interrupted);
+        self.0.set(State::GivenUp);
     }
 
     /// Waits for the answer.
@@ -234,18 +257,32 @@ impl Awaited {
         let until = Instant::now() + patience;
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            match std::mem::take(&mut *state) {
+            let left = until.saturating_duration_since(Instant::now());
+            match std::mem::replace(&mut *state, State::GivenUp) {
                 State::Answered(answer) => return answer.map_err(NoAnswer::Refused),
                 State::Lost => return Err(NoAnswer::Ended),
-                State::Interrupted => return Err(NoAnswer::Interrupted),
-                State::Open => {}
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(NoAnswer::TimedOut(patience));
+                State::GivenUp => return Err(NoAnswer::Interrupted),
+                State::Open if left.is_zero() => return Err(NoAnswer::TimedOut(patience)),
+                State::Open => *state = State::Open,
             }
             let waited = self.0.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+}
+
+/// About how many bytes a value takes.
+fn weight(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::Bytes(bytes) => bytes.len(),
+            Value::String(text) => text.len(),
+            Value::List(values) | Value::Tuple(values) | Value::Record(values) => {
+                values.iter().map(weight).sum()
+            }
+            Value::Variant(_, Some(value))
+            | Value::Option(Some(value))
+            | Value::Result(Ok(Some(value)) | Err(Some(value))) => weight(value),
+            _ => 0,
+        }
 }

@@ -52,7 +52,9 @@ impl Life {
     /// Does one thing.
     pub(super) fn handle(&mut self, delivery: Delivery, state: &State) -> Result<(), End> {
         match delivery {
-            Delivery::Send { from, message, done } => self.send(&from, message, done, state)?,
+            Delivery::Send { from, channel, message, done } => {
+                self.send(&from, channel, message, done, state)?;
+            }
             Delivery::Request { from, message, reply } => {
                 self.request(&from, message, reply, state)?;
             }
@@ -76,16 +78,19 @@ impl Life {
     fn send(
         &mut self,
         from: &Sender,
+        channel: Option<String>,
         message: Vec<u8>,
         done: Done,
         state: &State,
     ) -> Result<(), End> {
         self.receive(from)?;
-        let params = vec![Value::Bytes(message)];
-        if self.handlers.find(MESSAGES, "handle-send").is_none() {
-            done.tell(Err(NotHandled::NoHandler("handle-send")));
+        let handler = if channel.is_some() { "handle-channel-message" } else { "handle-send" };
+        if self.handlers.find(MESSAGES, handler).is_none() {
+            done.tell(Err(NotHandled::NoHandler(handler)));
             return Ok(());
         }
+        let channel = channel.map(Value::String);
+        let params = channel.into_iter().chain([Value::Bytes(message)]).collect();
         let is_outside = *from == Sender::Outside;
         let announced = |life: &mut Life| {
             if is_outside {
@@ -95,7 +100,7 @@ impl Life {
                 done.tell(Ok(Vec::new()));
             }
         };
-        self.tell_then((MESSAGES, "handle-send"), params, state, announced).map(drop)
+        self.tell_then((MESSAGES, handler), params, state, announced).map(drop)
     }
 
     fn request(

@@ -33,7 +33,7 @@ impl Service for MessageServer {
             }
             ("send-on-channel", Some(Value::String(channel)), Some(Value::Bytes(message))) => {
                 let from = sender(&self.0, &call)?;
-                done(self.send_on_channel(&channel, &from, message))
+                done(self.send_on_channel(&channel, from, message))
             }
             ("close-channel", Some(Value::String(channel)), None) => {
                 let from = sender(&self.0, &call)?;
@@ -104,15 +104,10 @@ impl MessageServer {
         Ok(channel)
     }
 
-    fn send_on_channel(
-        &self,
-        channel: &str,
-        from: &Sender,
-        message: Vec<u8>,
-    ) -> Result<(), String> {
+    fn send_on_channel(&self, channel: &str, from: Sender, message: Vec<u8>) -> Result<(), String> {
         let served = &self.0;
-        let (patience, interrupt) = (served.patience, Some(&served.shared.interrupt));
-        let here = (channel, Some(served.id));
+        let (patience, interrupt) = (served.patience, &served.shared.interrupt);
+        let here = (channel, served.id);
         let passed = served.system.get()?.pass(here, from, message, patience, interrupt);
         passed.map_err(|error| error.to_string())
     }

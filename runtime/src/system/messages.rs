@@ -14,13 +14,23 @@ impl System {
     /// Sends a message from outside of all actors. It stands in the actor's chain file once this returns,
     /// and is being handled.
     pub fn send(&self, to: ActorId, message: Vec<u8>, patience: Duration) -> Result<(), SendError> {
+        self.send_from_outside(to, None, message, patience)
+    }
+
+    /// Sends a message from outside of all actors, perhaps on a channel.
+    pub(crate) fn send_from_outside(
+        &self,
+        to: ActorId,
+        channel: Option<String>,
+        message: Vec<u8>,
+        patience: Duration,
+    ) -> Result<(), SendError> {
         let (tell, told) = mpsc::sync_channel(1);
         let done = Done::new(move |outcome| {
             let _ = tell.send(outcome);
         });
         let (from, until) = (Sender::Outside, Instant::now() + patience);
-        self.check_size(to, &message)?;
-        self.put(to, Delivery::Send { from, message, done }, patience, None)?;
+        self.put(to, Delivery::Send { from, channel, message, done }, patience, None)?;
         match told.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(NotHandled::Failed(error))) => Err(SendError::Failed(error)),
@@ -53,7 +63,6 @@ impl System {
     ) -> Result<Awaited, SendError> {
         let (reply, awaited) = reply();
         let from = Sender::Outside;
-        self.check_size(to, &message)?;
         self.put(to, Delivery::Request { from, message, reply }, patience, None)?;
         Ok(awaited)
     }
@@ -67,9 +76,8 @@ impl System {
         patience: Duration,
         interrupt: &Interrupt,
     ) -> Result<(), SendError> {
-        let done = Done::unheard();
-        self.check_size(to, &message)?;
-        self.put(to, Delivery::Send { from, message, done }, patience, Some(interrupt))
+        let (channel, done) = (None, Done::unheard());
+        self.put(to, Delivery::Send { from, channel, message, done }, patience, Some(interrupt))
     }
 
     /// Sends a request from an actor, which waits for the answer.
@@ -82,7 +90,6 @@ impl System {
         interrupt: &Interrupt,
     ) -> Result<Vec<u8>, SendError> {
         let (reply, awaited) = reply();
-        self.check_size(to, &message)?;
         self.put(to, Delivery::Request { from, message, reply }, patience, Some(interrupt))?;
         Ok(interrupt.wait_for(awaited, patience)?)
     }
@@ -99,8 +106,9 @@ impl System {
 
     /// Has an actor call one of its own handlers, whether there is room or not.
     pub(crate) fn tell(&self, id: ActorId, delivery: Delivery) {
+        let bytes = delivery.bytes();
         if let Ok(actor) = self.find(id)
-            && actor.mailbox.put_anyway(delivery).is_ok()
+            && actor.mailbox.put_anyway(delivery, bytes).is_ok()
         {
             self.wake(&actor);
         }
@@ -118,7 +126,7 @@ impl System {
         });
     }
 
-    /// Puts something into a mailbox, waiting for room for a while.
+    /// Puts something into a mailbox, waiting for room for a while. What is too large for the actor is refused.
     pub(crate) fn put(
         &self,
         to: ActorId,
@@ -127,10 +135,11 @@ impl System {
         interrupt: Option<&Interrupt>,
     ) -> Result<(), SendError> {
         let actor = self.find(to)?;
-        let until = Instant::now() + patience;
+        check_size(&actor, &delivery)?;
+        let (bytes, until) = (delivery.bytes(), Instant::now() + patience);
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            match actor.mailbox.put(delivery, left.min(LOOK_UP_EVERY)) {
+            match actor.mailbox.put(delivery, bytes, left.min(LOOK_UP_EVERY)) {
                 Ok(()) => {
                     self.wake(&actor);
                     return Ok(());
@@ -144,12 +153,13 @@ impl System {
             }
         }
     }
+}
 
-    /// Refuses what is too large for an actor.
-    pub(crate) fn check_size(&self, to: ActorId, message: &[u8]) -> Result<(), SendError> {
-        let max = self.find(to)?.spec.message_bytes_max;
-        let bytes = message.len() as u64;
-        if bytes > max { Err(SendError::TooLarge { to, bytes, max }) } else { Ok(()) }
+fn check_size(to: &Actor, delivery: &Delivery) -> Result<(), SendError> {
+    let (to, max) = (to.id, to.spec.message_bytes_max);
+    match delivery.message_bytes().map(|bytes| bytes as u64) {
+        Some(bytes) if bytes > max => Err(SendError::TooLarge { to, bytes, max }),
+        _ => Ok(()),
     }
 }
 
