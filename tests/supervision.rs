@@ -346,6 +346,71 @@ fn what_cannot_be_started_is_told_in_a_sentence() {
 }
 
 #[test]
+fn a_child_is_brought_back_from_a_chain_that_is_sound_and_its_own_only() {
+    let stage = Stage::new();
+    let top = stage.start(stage.keeper("top", "")).unwrap();
+    stage.keeper("worker", "");
+    let worker = stage.ask(top, "spawn worker.toml");
+    let id = worker.parse().unwrap();
+    assert_eq!(stage.ask(id, "ten"), "ten");
+    assert_eq!(stage.ask(top, &format!("stop {worker}")), "done");
+    let path = stage.system.chain_path(id).unwrap();
+    let sound = std::fs::read(&path).unwrap();
+    let mut forged = sound.clone();
+    let told = forged.windows(3).position(|bytes| bytes == b"ten").unwrap();
+    forged[told..told + 3].copy_from_slice(b"two");
+    std::fs::write(&path, forged).unwrap();
+    let refused = stage.ask(top, &format!("resume {worker}"));
+    assert!(refused.starts_with("no: ") && refused.contains(" does not verify: "), "{refused}");
+    assert_eq!(stage.ask(top, &format!("status {worker}")), "ActorStatus::Stopped");
+    std::fs::write(&path, sound).unwrap();
+    assert_eq!(stage.ask(top, &format!("resume {worker}")), "done");
+    assert_eq!(stage.ask(id, "count"), "2");
+    stage.all_end_and_replay();
+}
+
+#[test]
+fn bonds_hold_across_a_restart_of_their_server() {
+    let stage = Stage::new();
+    let start = |name: &str| stage.start(stage.keeper(name, "")).unwrap();
+    let [a, b, c, watcher] = ["a", "b", "c", "watcher"].map(start);
+    assert_eq!(stage.ask(a, &format!("link {b}")), "done");
+    assert_eq!(stage.ask(c, &format!("link {a}")), "done");
+    assert_eq!(stage.ask(c, &format!("unlink {a}")), "done");
+    for (number, actor) in [a, b, c].into_iter().enumerate() {
+        let number = (number + 1).to_string();
+        assert_eq!(stage.ask(watcher, &format!("monitor {actor}")), number);
+    }
+    assert_eq!(stage.ask(watcher, "demonitor 2"), "done");
+    let stage = stage.suspended_and_resumed();
+    assert_eq!(stage.ask(watcher, &format!("monitor {c}")), "4", "no number is given twice");
+    let _ = stage.system.request(a, b"trap".to_vec(), SOON);
+    assert!(matches!(stage.end(b), End::Failed(error) if error.kind == ErrorKind::Linked));
+    while stage.ask(watcher, "heard") != "1 failed" {}
+    assert_eq!(stage.ask(c, "count"), "3", "it was linked no more");
+    let stage = stage.suspended_and_resumed();
+    stage.system.stop(c, SOON).unwrap();
+    while stage.ask(watcher, "heard") != "3 stopped\n4 stopped" {}
+    stage.all_end_and_replay();
+}
+
+#[test]
+fn who_does_not_come_back_with_its_server_has_failed_to_those_who_care() {
+    let stage = Stage::new();
+    let start = |name: &str| stage.start(stage.keeper(name, "")).unwrap();
+    let [gone, linked, watcher] = ["gone", "linked", "watcher"].map(start);
+    assert_eq!(stage.ask(linked, &format!("link {gone}")), "done");
+    assert_eq!(stage.ask(watcher, &format!("monitor {gone}")), "1");
+    let chain = stage.system.chain_path(gone).unwrap();
+    let stage = stage.suspended_and_resumed_after(|| std::fs::remove_file(chain).unwrap());
+    let End::Failed(error) = stage.end(linked) else { panic!("it has not failed") };
+    assert_eq!(error.kind, ErrorKind::Linked);
+    assert!(error.message.ends_with("it did not come back with its server"), "{error:?}");
+    while stage.ask(watcher, "heard") != "1 failed" {}
+    stage.all_end_and_replay();
+}
+
+#[test]
 fn links_join_fates_and_monitors_tell_of_them() {
     let stage = Stage::new();
     let start = |name: &str| stage.start(stage.keeper(name, "")).unwrap();

@@ -130,8 +130,8 @@ struct Standing {
     is_ending: bool,
     /// Whether another is to begin right then.
     begins_next: bool,
-    /// Whether its next life takes up the state of the last.
-    keeps_state: bool,
+    /// The state that its next life takes up instead of beginning anew.
+    taken_up: Option<Option<Vec<u8>>>,
     /// The chain that its next life is to be brought back from.
     past: Option<PathBuf>,
     /// What it is called among the children that its parent's manifest names.
@@ -192,7 +192,7 @@ impl Actor {
             is_wanted_again: false,
             is_ending: false,
             begins_next: false,
-            keeps_state: false,
+            taken_up: None,
             past: None,
             child: None,
             notes: Vec::new(),
@@ -401,8 +401,11 @@ impl Actor {
         self.is_scheduled.store(true, Ordering::Release);
         standing.status = Status::Starting;
         standing.end = None;
-        standing.order = None;
-        standing.ended_by = None;
+        if standing.past.is_none() {
+            // Who is brought back obeys what it was told before that.
+            standing.order = None;
+            standing.ended_by = None;
+        }
         standing.is_wanted_again = false;
         drop(standing);
         self.mailbox.open();
@@ -434,18 +437,17 @@ impl Actor {
         !standing.is_ending && standing.end.is_some()
     }
 
-    /// Has its next life take up the state of the last.
-    pub(crate) fn keeps_state(&self) {
-        lock(&self.standing).keeps_state = true;
+    /// Has its next life take up this state.
+    pub(crate) fn takes_up(&self, state: Option<Vec<u8>>) {
+        lock(&self.standing).taken_up = Some(state);
     }
 
     /// Whether the life that begins starts with the initial state, which it then has, and is told so.
     pub(crate) fn is_to_begin_anew(&self) -> bool {
-        let keeps_state = std::mem::take(&mut lock(&self.standing).keeps_state);
-        if !keeps_state {
-            lock(&self.state).clone_from(&self.spec.state);
-        }
-        !keeps_state
+        let taken_up = lock(&self.standing).taken_up.take();
+        let is_anew = taken_up.is_none();
+        self.set_state(taken_up.unwrap_or_else(|| self.spec.state.clone()));
+        is_anew
     }
 
     /// Has its next life brought back from this chain. `child` is what its parent's manifest calls it.

@@ -21,7 +21,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use theater_record::{Event, Hash, Header, Kind, ReadError, Record, Tip};
+use theater_record::{CloseReason, Event, Hash, Header, Kind, ReadError, Record, Tip};
 use theater_verify::{GrowingFile, Source};
 
 use index::Index;
@@ -106,6 +106,16 @@ impl ChainView {
     /// Whether the chain has its close record, so that nothing will be added.
     pub fn is_closed(&self) -> Result<bool, ViewError> {
         Ok(self.look()?.is_closed())
+    }
+
+    /// What its close record gives as the reason, if it has one.
+    pub fn close_reason(&self) -> Result<Option<CloseReason>, ViewError> {
+        let index = self.look()?;
+        let newest = index.count().saturating_sub(1);
+        self.record(&index, newest, |record| match record.event()? {
+            Event::Close(close) => Ok(Some(close.reason)),
+            _ => Ok(None),
+        })
     }
 
     /// The newest event: its number and its link hash.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Numbers {
     pub(crate) processes: Count,
     pub(crate) sockets: Count,
+    pub(crate) monitors: Count,
 }
 
 /// The last number that was given out, from 1 on.

@@ -90,7 +90,7 @@ pub(crate) fn serve(host: &mut Host, served: &Served, given: &Handlers) {
     let messages = given.message_server.map(|_| message_server::MessageServer(served.clone()));
     offer("message-server-host", messages.map(boxed));
     // A link makes another actor fall, so it is for those who may look after others.
-    let lifecycle = given.supervisor.as_ref().map(|_| lifecycle::Lifecycle::new(served.clone()));
+    let lifecycle = given.supervisor.as_ref().map(|_| lifecycle::Lifecycle(served.clone()));
     offer("lifecycle", lifecycle.map(boxed));
     let supervisor = given.supervisor.as_ref().map(|_| supervisor::Supervisor(served.clone()));
     offer("supervisor", supervisor.map(boxed));

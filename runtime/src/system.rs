@@ -1,6 +1,7 @@
 //! All actors of a process: they are started here, found here, and brought to their end here.
 
 mod begin;
+mod bonds;
 mod finish;
 mod messages;
 mod revive;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 use theater_record::{Clock, RecordError};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::actor::{Actor, lock};
+use crate::actor::Actor;
 use crate::actor_id::ActorId;
 use crate::blueprint::{self, Source};
 use crate::catalogue::Catalogue;
@@ -272,10 +273,6 @@ impl System {
 
     pub(crate) fn channels(&self) -> &Channels {
         &self.0.channels
-    }
-
-    pub(crate) fn bonds<R>(&self, with: impl FnOnce(&mut Bonds<ActorId>) -> R) -> R {
-        with(&mut lock(&self.0.bonds))
     }
 
     /// The same, held weakly.

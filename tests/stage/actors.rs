@@ -96,9 +96,15 @@ impl Stage {
 
     /// Lets everything rest, as a server does that is stopped, and brings it back in a new system.
     pub(crate) fn suspended_and_resumed(self) -> Stage {
+        self.suspended_and_resumed_after(|| {})
+    }
+
+    /// The same, with something done in between.
+    pub(crate) fn suspended_and_resumed_after(self, between: impl FnOnce()) -> Stage {
         assert_eq!(self.system.suspend(SOON), 0, "nobody is busy");
         let Stage { system, folder, .. } = self;
         drop(system);
+        between();
         let stage = Stage::below(folder, Stage::random());
         for resumed in stage.system.resume_all(SOON).unwrap() {
             assert_eq!(resumed.outcome, Ok(Vec::new()), "{}", resumed.name);

@@ -1,5 +1,7 @@
 //! `theater:simple/lifecycle`: whose end means what to whom.
 
+use std::io;
+
 use theater_record::Value;
 
 use super::{Served, address, done, given, unknown};
@@ -8,41 +10,36 @@ use crate::host::{Service, ServiceCall};
 use crate::trap::Failure;
 
 /// The service for one actor.
-pub(super) struct Lifecycle {
-    served: Served,
-    /// How many monitors it has asked for.
-    monitors: u64,
-}
+pub(super) struct Lifecycle(pub(super) Served);
 
 impl Lifecycle {
-    pub(super) fn new(served: Served) -> Lifecycle {
-        Lifecycle { served, monitors: 0 }
-    }
-
     fn link(&self, to: ActorId) -> Result<(), String> {
-        let (system, id) = (self.served.system.get()?, self.served.id);
+        let (system, id) = (self.0.system.get()?, self.0.id);
         if to == id {
             return Err("an actor cannot be linked to itself".to_owned());
         }
         let gone = || format!("there is no actor {to}, or it has ended");
         let other = system.find(to).map_err(|_| gone())?;
-        system.bonds(|bonds| bonds.link(id, to));
+        system.link(id, to).map_err(|error| not_kept(&error))?;
         // It may have ended just before it could have been known that this concerns somebody.
         if other.end().is_some() {
-            system.bonds(|bonds| bonds.unlink(id, to));
+            system.unlink(id, to).map_err(|error| not_kept(&error))?;
             return Err(gone());
         }
         Ok(())
     }
 
-    fn monitor(&mut self, watched: ActorId) -> Result<u64, String> {
-        let (system, id) = (self.served.system.get()?, self.served.id);
+    fn unlink(&self, from: ActorId) -> Result<(), String> {
+        self.0.system.get()?.unlink(self.0.id, from).map_err(|error| not_kept(&error))
+    }
+
+    fn monitor(&self, watched: ActorId) -> Result<u64, String> {
+        let (system, id) = (self.0.system.get()?, self.0.id);
         let other = system.find(watched).map_err(|error| error.to_string())?;
-        self.monitors += 1;
-        let monitor = self.monitors;
-        system.bonds(|bonds| bonds.monitor(id, monitor, watched));
+        let monitor = self.0.numbers.monitors.next();
+        system.monitor(id, monitor, watched).map_err(|error| not_kept(&error))?;
         if let Some(end) = other.end()
-            && system.bonds(|bonds| bonds.demonitor(id, monitor))
+            && system.demonitor(id, monitor).map_err(|error| not_kept(&error))?
         {
             system.tell_end(id, monitor, watched, &end);
         }
@@ -50,8 +47,8 @@ impl Lifecycle {
     }
 
     fn demonitor(&self, monitor: u64) -> Result<(), String> {
-        let system = self.served.system.get()?;
-        match system.bonds(|bonds| bonds.demonitor(self.served.id, monitor)) {
+        let system = self.0.system.get()?;
+        match system.demonitor(self.0.id, monitor).map_err(|error| not_kept(&error))? {
             true => Ok(()),
             false => Err(format!("there is no monitor {monitor}")),
         }
@@ -62,11 +59,7 @@ impl Service for Lifecycle {
     fn call(&mut self, call: ServiceCall<'_>) -> Result<Vec<Value>, Failure> {
         let outcome = match (call.function, call.args.as_slice()) {
             ("link", [Value::String(to)]) => done(address(to).and_then(|to| self.link(to))),
-            ("unlink", [Value::String(to)]) => done(address(to).and_then(|to| {
-                let system = self.served.system.get()?;
-                system.bonds(|bonds| bonds.unlink(self.served.id, to));
-                Ok(())
-            })),
+            ("unlink", [Value::String(to)]) => done(address(to).and_then(|from| self.unlink(from))),
             ("monitor", [Value::String(watched)]) => {
                 let monitor = address(watched).and_then(|watched| self.monitor(watched));
                 given(monitor.map(Value::U64))
@@ -76,4 +69,16 @@ impl Service for Lifecycle {
         };
         Ok(vec![outcome])
     }
+
+    fn remember(&mut self, function: &str, _args: &[Value], results: &[Value]) {
+        if let ("monitor", [Value::Result(Ok(Some(given)))]) = (function, results)
+            && let Value::U64(number) = **given
+        {
+            self.0.numbers.monitors.was_given(number);
+        }
+    }
+}
+
+fn not_kept(error: &io::Error) -> String {
+    format!("this cannot be kept for the next server: {error}")
 }

@@ -73,6 +73,44 @@ impl<K: Ord + Copy> Bonds<K> {
         true
     }
 
+    /// Whether two actors are linked.
+    #[must_use]
+    pub fn is_linked(&self, one: K, other: K) -> bool {
+        self.links.get(&one).is_some_and(|linked| linked.contains(&other))
+    }
+
+    /// Whether an actor is linked to anybody, watches anybody, or is watched.
+    #[must_use]
+    pub fn is_bound(&self, actor: K) -> bool {
+        self.links.contains_key(&actor)
+            || self.watchers.contains_key(&actor)
+            || self.watched.contains_key(&actor)
+    }
+
+    /// Everyone of whom that is so.
+    #[must_use]
+    pub fn actors(&self) -> BTreeSet<K> {
+        let watchers = self.watched.keys().chain(self.watchers.keys());
+        self.links.keys().chain(watchers).copied().collect()
+    }
+
+    /// The links, each once.
+    pub fn links(&self) -> impl Iterator<Item = (K, K)> {
+        let pairs = self.links.iter().flat_map(|(one, all)| all.iter().map(|it| (*one, *it)));
+        pairs.filter(|(one, other)| one < other)
+    }
+
+    /// Who watches, under which number, whom.
+    pub fn monitors(&self) -> impl Iterator<Item = (K, u64, K)> {
+        let of = |(watcher, all): (&K, &BTreeSet<(u64, K)>)| {
+            let watcher = *watcher;
+            all.iter()
+                .map(move |(number, watched)| (watcher, *number, *watched))
+                .collect::<Vec<_>>()
+        };
+        self.watched.iter().flat_map(of)
+    }
+
     /// Whether nobody is linked to anybody, nor watches anybody.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, mpsc};
 use std::time::Duration;
 
 use theater_record::{About, ChainId, IdentityKey, Log, Recorder, Seed};
@@ -24,6 +24,7 @@ use crate::services::{self, Served};
 use crate::spec::Spec;
 use crate::store::StoreError;
 use crate::supervision::{ChildSpec, Restart, Shutdown};
+use crate::threads::aside;
 
 /// Why an actor was not started.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +149,8 @@ impl System {
     }
 
     /// Brings an actor back that has ended, in the state that its chain leads to: what its last handler
-    /// has returned. It goes on in a chain of its own, and is not told that it starts.
+    /// has returned, of which its component convinces us once more. It goes on in a chain of its own, and is
+    /// not told that it starts.
     pub(crate) fn resume(&self, id: ActorId) -> Result<(), SpawnError> {
         let actor = self.find(id)?;
         if actor.end().is_none() {
@@ -158,7 +160,14 @@ impl System {
         if family.is_none() && actor.parent.is_some() {
             return Err(gone(&actor));
         }
-        actor.keeps_state();
+        let (tell, told) = mpsc::sync_channel(1);
+        let (system, it) = (self.clone(), Arc::clone(&actor));
+        // The component's code needs a stack of its own.
+        self.0.threads.run(move || drop(tell.send(system.state_in_chain(&it))));
+        let path = self.chain_path(id)?;
+        let reason = "the replay has failed".to_owned();
+        let state = aside(|| told.recv()).map_err(|_| ReviveError::Unsound { path, reason })??;
+        actor.takes_up(state);
         match family {
             Some(family) => family.start_child(id),
             None => self.begin_later(id),

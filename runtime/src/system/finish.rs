@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 use super::{KILL_PATIENCE, SendError, System};
 use crate::actor::{Actor, Ended, EndedBy, lock};
 use crate::actor_id::ActorId;
-use crate::delivery::{Delivery, Done, HandlerCall, NoAnswer};
-use crate::end::{End, ErrorKind, Status};
-use crate::handlers::ENDS;
+use crate::delivery::{Delivery, NoAnswer};
+use crate::end::{End, Status};
 use crate::recording::Rest;
-use crate::supervision::{Effect, Shutdown};
-use theater_record::{LifecycleState, Value};
+use crate::supervision::Shutdown;
+use theater_record::LifecycleState;
 
 impl System {
     /// Asks an actor to stop before it does anything else, its children first. What takes longer than
@@ -241,32 +240,6 @@ impl System {
             close(&actor, *rest, state, detail);
             self.strike(&actor);
         }
-    }
-
-    /// Tells whoever monitors an actor, and takes along whoever is linked to it.
-    fn tell_bonds(&self, id: ActorId, end: &End) {
-        for effect in self.bonds(|bonds| bonds.ended(id, end.exit())) {
-            match effect {
-                Effect::Falls { actor } => {
-                    let error = format!("{id}, which it is linked to, has ended: {end}");
-                    let end = End::failed(ErrorKind::Linked, error);
-                    self.fall(actor, end, EndedBy::Other);
-                }
-                Effect::IsTold { watcher, monitor } => self.tell_end(watcher, monitor, id, end),
-            }
-        }
-    }
-
-    /// Tells an actor how another one ended that it monitors.
-    pub(crate) fn tell_end(&self, watcher: ActorId, monitor: u64, ended: ActorId, end: &End) {
-        let call = HandlerCall {
-            interface: ENDS,
-            name: "handle-actor-end",
-            params: vec![Value::U64(monitor), Value::String(ended.to_string()), end.value()],
-            decisions: Vec::new(),
-            done: Done::unheard(),
-        };
-        self.tell(watcher, Delivery::Call(call));
     }
 }
 

@@ -5,6 +5,9 @@
 //! it has ended for good: a single write each, where a file for every actor would cost as much as its chain.
 //! A new process that brings the actors back leaves out those that have ended, but for children that a manifest
 //! names: else their parents, once they are back, would start them anew.
+//!
+//! Links and monitors are on it as well. Each is asked for in the chain of one actor, but in which order such
+//! things happened is in no chain.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
@@ -16,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::actor::lock;
 use crate::actor_id::ActorId;
+use crate::supervision::{Bonds, Exit};
 
 /// The roster of a folder of chains.
 pub(super) struct Roster {
@@ -46,9 +50,65 @@ pub(super) struct Entry {
 /// One line.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-enum Line {
+pub(super) enum Line {
     Started(ActorId, Note),
     Ended(ActorId),
+    Linked(ActorId, ActorId),
+    Unlinked(ActorId, ActorId),
+    /// Who watches, under which number, whom.
+    Monitored(ActorId, u64, ActorId),
+    Demonitored(ActorId, u64),
+    /// A life has ended, and with it all the bonds of this actor.
+    Parted(ActorId),
+}
+
+/// What all lines come to.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) actors: BTreeMap<ActorId, Entry>,
+    pub(super) bonds: Bonds<ActorId>,
+}
+
+impl Kept {
+    fn take(&mut self, line: Line) {
+        match line {
+            Line::Started(id, note) => {
+                self.actors.insert(id, Entry { note, has_ended: false });
+            }
+            Line::Ended(id) => {
+                if let Some(entry) = self.actors.get_mut(&id) {
+                    entry.has_ended = true;
+                }
+            }
+            Line::Linked(one, other) => self.bonds.link(one, other),
+            Line::Unlinked(one, other) => self.bonds.unlink(one, other),
+            Line::Monitored(watcher, number, watched) => {
+                self.bonds.monitor(watcher, number, watched);
+            }
+            Line::Demonitored(watcher, number) => {
+                self.bonds.demonitor(watcher, number);
+            }
+            // Whoever had to do with it was told.
+            Line::Parted(id) => drop(self.bonds.ended(id, Exit::Completed)),
+        }
+    }
+
+    fn lines(&self) -> io::Result<Vec<u8>> {
+        let mut lines = Vec::new();
+        for (id, entry) in &self.actors {
+            lines.extend(line(&Line::Started(*id, entry.note.clone()))?);
+            if entry.has_ended {
+                lines.extend(line(&Line::Ended(*id))?);
+            }
+        }
+        for (one, other) in self.bonds.links() {
+            lines.extend(line(&Line::Linked(one, other))?);
+        }
+        for (watcher, number, watched) in self.bonds.monitors() {
+            lines.extend(line(&Line::Monitored(watcher, number, watched))?);
+        }
+        Ok(lines)
+    }
 }
 
 impl Roster {
@@ -74,48 +134,33 @@ impl Roster {
     }
 
     /// All that matter, those that have ended included.
-    fn read(&self) -> io::Result<BTreeMap<ActorId, Entry>> {
+    fn read(&self) -> io::Result<Kept> {
         let text = match fs::read_to_string(&self.path) {
             Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Kept::default()),
             Err(error) => return Err(self.unread(&error.to_string())),
         };
-        let mut actors = BTreeMap::new();
+        let mut kept = Kept::default();
         for (index, line) in whole(&text).lines().enumerate() {
-            match serde_json::from_str(line) {
-                Ok(Line::Started(id, note)) => {
-                    actors.insert(id, Entry { note, has_ended: false });
-                }
-                Ok(Line::Ended(id)) => {
-                    if let Some(entry) = actors.get_mut(&id) {
-                        entry.has_ended = true;
-                    }
-                }
-                Err(error) => {
-                    let reason =
-                        format!("line {} says of no actor what it should: {error}", index + 1);
-                    return Err(self.unread(&reason));
-                }
-            }
+            let line = serde_json::from_str(line).map_err(|error| {
+                let number = index + 1;
+                self.unread(&format!("line {number} says of no actor what it should: {error}"))
+            })?;
+            kept.take(line);
         }
-        Ok(actors)
+        Ok(kept)
     }
 
     /// Leaves out those who have ended and matter to nobody, and returns the others.
-    pub(super) fn compact(&self) -> io::Result<BTreeMap<ActorId, Entry>> {
-        let (mut actors, mut lines) = (self.read()?, Vec::new());
-        let there: BTreeSet<ActorId> =
-            actors.iter().filter(|(_, entry)| !entry.has_ended).map(|(id, _)| *id).collect();
+    pub(super) fn compact(&self) -> io::Result<Kept> {
+        let mut kept = self.read()?;
+        let actors = kept.actors.iter().filter(|(_, entry)| !entry.has_ended);
+        let there: BTreeSet<ActorId> = actors.map(|(id, _)| *id).collect();
         let is_missed = |Note { parent, child, .. }: &Note| {
             child.is_some() && parent.is_some_and(|parent| there.contains(&parent))
         };
-        actors.retain(|_, entry| !entry.has_ended || is_missed(&entry.note));
-        for (id, entry) in &actors {
-            lines.extend(line(&Line::Started(*id, entry.note.clone()))?);
-            if entry.has_ended {
-                lines.extend(line(&Line::Ended(*id))?);
-            }
-        }
+        kept.actors.retain(|_, entry| !entry.has_ended || is_missed(&entry.note));
+        let lines = kept.lines()?;
         let mut held = lock(&self.file);
         let folder = self.path.parent().unwrap_or(Path::new("."));
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
@@ -124,10 +169,10 @@ impl Roster {
         file.persist(&self.path)?;
         // It is another file now.
         *held = None;
-        Ok(actors)
+        Ok(kept)
     }
 
-    fn append(&self, added: &Line) -> io::Result<()> {
+    pub(super) fn append(&self, added: &Line) -> io::Result<()> {
         let mut held = lock(&self.file);
         let file = match &mut *held {
             Some(file) => file,
@@ -173,7 +218,7 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
 
-    use super::{Entry, Note, Roster};
+    use super::{Entry, Line, Note, Roster};
     use crate::actor_id::ActorId;
 
     fn id(number: u8) -> ActorId {
@@ -188,18 +233,18 @@ mod tests {
     fn those_who_have_not_ended_are_on_it_also_for_the_next_process() {
         let folder = tempfile::tempdir().unwrap();
         let roster = Roster::of(folder.path());
-        assert!(roster.read().unwrap().is_empty());
+        assert!(roster.read().unwrap().actors.is_empty());
         for number in 1..=3 {
             roster.add(id(number), &note("a folder")).unwrap();
         }
         roster.strike(id(2));
         let next = Roster::of(folder.path());
         let there = Entry { note: note("a folder"), has_ended: false };
-        let listed: Vec<_> = next.compact().unwrap().into_iter().collect();
+        let listed: Vec<_> = next.compact().unwrap().actors.into_iter().collect();
         assert_eq!(listed, [(id(1), there.clone()), (id(3), there)]);
         assert_eq!(fs::read_to_string(next.path()).unwrap().lines().count(), 2);
         next.strike(id(1));
-        assert_eq!(next.compact().unwrap().len(), 1);
+        assert_eq!(next.compact().unwrap().actors.len(), 1);
     }
 
     #[test]
@@ -210,7 +255,7 @@ mod tests {
         roster.add(id(1), &Note { child: Some("one".to_owned()), ..note("a folder") }).unwrap();
         roster.strike(id(1));
         for _ in 0..2 {
-            let next = Roster::of(folder.path()).compact().unwrap();
+            let next = Roster::of(folder.path()).compact().unwrap().actors;
             assert_eq!(
                 next.values().map(|entry| entry.has_ended).collect::<Vec<_>>(),
                 [false, true]
@@ -218,7 +263,33 @@ mod tests {
         }
         let next = Roster::of(folder.path());
         next.strike(id(0));
-        assert!(next.compact().unwrap().is_empty());
+        assert!(next.compact().unwrap().actors.is_empty());
+    }
+
+    #[test]
+    fn bonds_are_on_it_for_as_long_as_they_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let roster = Roster::of(folder.path());
+        let [a, b, c] = [1, 2, 3].map(id);
+        let lines = [
+            Line::Linked(a, b),
+            Line::Linked(b, c),
+            Line::Unlinked(c, b),
+            Line::Monitored(a, 1, c),
+            Line::Monitored(a, 2, b),
+            Line::Monitored(c, 1, b),
+            Line::Demonitored(a, 2),
+        ];
+        lines.iter().for_each(|line| roster.append(line).unwrap());
+        for _ in 0..2 {
+            let bonds = Roster::of(folder.path()).compact().unwrap().bonds;
+            assert_eq!(bonds.links().collect::<Vec<_>>(), [(a, b)]);
+            assert_eq!(bonds.monitors().collect::<Vec<_>>(), [(a, 1, c), (c, 1, b)]);
+        }
+        let next = Roster::of(folder.path());
+        next.append(&Line::Parted(b)).unwrap();
+        let bonds = next.compact().unwrap().bonds;
+        assert_eq!(bonds.actors().into_iter().collect::<Vec<_>>(), [a, c]);
     }
 
     #[test]
@@ -229,9 +300,9 @@ mod tests {
         let text = fs::read_to_string(roster.path()).unwrap();
         fs::write(roster.path(), format!("{text}{}", &text[..text.len() / 2])).unwrap();
         let next = Roster::of(folder.path());
-        assert_eq!(next.read().unwrap().len(), 1);
+        assert_eq!(next.read().unwrap().actors.len(), 1);
         next.add(id(2), &note("two")).unwrap();
-        assert_eq!(next.read().unwrap().len(), 2);
+        assert_eq!(next.read().unwrap().actors.len(), 2);
     }
 
     #[test]
@@ -241,7 +312,8 @@ mod tests {
         roster.add(id(1), &note("one")).unwrap();
         let text = fs::read_to_string(roster.path()).unwrap();
         fs::write(roster.path(), format!("{text}what is this\n")).unwrap();
-        let said = roster.read().unwrap_err().to_string();
+        let Err(error) = roster.read() else { panic!("it made sense") };
+        let said = error.to_string();
         assert!(said.contains("actors.jsonl: line 2 says"), "{said}");
     }
 }
