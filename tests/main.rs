@@ -31,6 +31,7 @@ mod no_host;
 mod office;
 mod property;
 mod regressions;
+mod revival;
 mod sets;
 mod source_lines;
 mod supervision;

@@ -2,7 +2,7 @@
 //! message is said in `corpus/guests/rust/keeper/src/lib.rs`.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use theater_record::{Event, LifecycleState, Stored};
 use theater_runtime::{ActorId, ChannelNews, End, ErrorKind, NoAnswer, SendError, Status};
@@ -243,21 +243,6 @@ fn of_many_who_start_an_actor_again_at_once_none_starts_it_twice() {
 }
 
 #[test]
-fn what_waits_for_an_actor_is_done_before_it_rests() {
-    let stage = Stage::new();
-    let actor = stage.start(stage.keeper("one", "")).unwrap();
-    let asked: Vec<_> = (0..100)
-        .map(|_| stage.system.request_later(actor, b"count".to_vec(), SOON).unwrap())
-        .collect();
-    let stage = stage.suspended_and_resumed();
-    for awaited in asked {
-        awaited.wait(SOON).unwrap();
-    }
-    assert_eq!(stage.ask(actor, "count"), "101");
-    stage.all_end_and_replay();
-}
-
-#[test]
 fn what_a_child_was_started_for_is_not_done_again_by_another_process() {
     let restarts = ["permanent", "transient", "temporary"];
     let tree = Tree::new(PATIENT, restarts);
@@ -273,28 +258,6 @@ fn what_a_child_was_started_for_is_not_done_again_by_another_process() {
         let there: Vec<_> = stage.system.list().into_iter().map(|it| it.id).collect();
         assert_eq!(there, [tree.top, permanent]);
     }
-    stage.all_end_and_replay();
-}
-
-#[test]
-fn a_busy_actor_keeps_no_other_from_coming_back_and_can_be_killed() {
-    let stage = Stage::new();
-    let start = |name: &str| stage.start(stage.keeper(name, "")).unwrap();
-    let [busy, other] = ["busy", "other"].map(start);
-    let _spins = stage.system.request_later(busy, b"spin".to_vec(), SOON).unwrap();
-    let chain = stage.system.chain_path(busy).unwrap();
-    let is_told = || std::fs::read(&chain).unwrap().windows(4).any(|word| word == b"spin");
-    let start = Instant::now();
-    while !is_told() {
-        assert!(start.elapsed() < SOON, "it is not told to");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let crashed = stage.crashed(Duration::from_millis(300));
-    assert_eq!(crashed.ask(other, "count"), "1");
-    assert_eq!(crashed.listed(busy).status, Status::Starting);
-    crashed.system.kill(busy).unwrap();
-    crashed.end(busy);
-    stage.system.kill(busy).unwrap();
     stage.all_end_and_replay();
 }
 
@@ -366,47 +329,6 @@ fn a_child_is_brought_back_from_a_chain_that_is_sound_and_its_own_only() {
     std::fs::write(&path, sound).unwrap();
     assert_eq!(stage.ask(top, &format!("resume {worker}")), "done");
     assert_eq!(stage.ask(id, "count"), "2");
-    stage.all_end_and_replay();
-}
-
-#[test]
-fn bonds_hold_across_a_restart_of_their_server() {
-    let stage = Stage::new();
-    let start = |name: &str| stage.start(stage.keeper(name, "")).unwrap();
-    let [a, b, c, watcher] = ["a", "b", "c", "watcher"].map(start);
-    assert_eq!(stage.ask(a, &format!("link {b}")), "done");
-    assert_eq!(stage.ask(c, &format!("link {a}")), "done");
-    assert_eq!(stage.ask(c, &format!("unlink {a}")), "done");
-    for (number, actor) in [a, b, c].into_iter().enumerate() {
-        let number = (number + 1).to_string();
-        assert_eq!(stage.ask(watcher, &format!("monitor {actor}")), number);
-    }
-    assert_eq!(stage.ask(watcher, "demonitor 2"), "done");
-    let stage = stage.suspended_and_resumed();
-    assert_eq!(stage.ask(watcher, &format!("monitor {c}")), "4", "no number is given twice");
-    let _ = stage.system.request(a, b"trap".to_vec(), SOON);
-    assert!(matches!(stage.end(b), End::Failed(error) if error.kind == ErrorKind::Linked));
-    while stage.ask(watcher, "heard") != "1 failed" {}
-    assert_eq!(stage.ask(c, "count"), "3", "it was linked no more");
-    let stage = stage.suspended_and_resumed();
-    stage.system.stop(c, SOON).unwrap();
-    while stage.ask(watcher, "heard") != "3 stopped\n4 stopped" {}
-    stage.all_end_and_replay();
-}
-
-#[test]
-fn who_does_not_come_back_with_its_server_has_failed_to_those_who_care() {
-    let stage = Stage::new();
-    let start = |name: &str| stage.start(stage.keeper(name, "")).unwrap();
-    let [gone, linked, watcher] = ["gone", "linked", "watcher"].map(start);
-    assert_eq!(stage.ask(linked, &format!("link {gone}")), "done");
-    assert_eq!(stage.ask(watcher, &format!("monitor {gone}")), "1");
-    let chain = stage.system.chain_path(gone).unwrap();
-    let stage = stage.suspended_and_resumed_after(|| std::fs::remove_file(chain).unwrap());
-    let End::Failed(error) = stage.end(linked) else { panic!("it has not failed") };
-    assert_eq!(error.kind, ErrorKind::Linked);
-    assert!(error.message.ends_with("it did not come back with its server"), "{error:?}");
-    while stage.ask(watcher, "heard") != "1 failed" {}
     stage.all_end_and_replay();
 }
 

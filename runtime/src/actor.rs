@@ -16,11 +16,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use theater_record::{Backlog, ChainId, Recorder};
+use theater_record::{Backlog, ChainId, Outcome, Recorder};
 
 use crate::actor_id::ActorId;
 use crate::delivery::{Delivery, Reply};
-use crate::end::{End, Status};
+use crate::end::{End, ErrorKind, Status};
 use crate::family::Family;
 use crate::interrupt::Interrupt;
 use crate::killer::Killer;
@@ -136,6 +136,8 @@ struct Standing {
     past: Option<PathBuf>,
     /// What it is called among the children that its parent's manifest names.
     child: Option<String>,
+    /// Whether its parent has started it with a call, in an earlier process.
+    was_asked_for: bool,
     /// What is worth knowing of how it was brought back.
     notes: Vec<String>,
     /// The last record of its last chain, once that was closed: chain, number, link.
@@ -195,6 +197,7 @@ impl Actor {
             taken_up: None,
             past: None,
             child: None,
+            was_asked_for: false,
             notes: Vec::new(),
             last: None,
         };
@@ -235,6 +238,16 @@ impl Actor {
         Ok(())
     }
 
+    /// Takes what came of a call that a life has gone on with which was brought back.
+    pub(crate) fn goes_on(
+        &self,
+        life: &mut Life,
+        interrupted: Option<(usize, Outcome)>,
+    ) -> Result<(), End> {
+        let Some((export, outcome)) = interrupted else { return Ok(()) };
+        life.take_interrupted(export, outcome, &self.state)
+    }
+
     /// Ends a life that has just begun.
     pub(crate) fn fails_with(&self, end: End) -> Ended {
         match lock(&self.life).take() {
@@ -260,7 +273,20 @@ impl Actor {
 
     /// Whether there is something to do.
     pub(crate) fn has_work(&self) -> bool {
-        !self.mailbox.is_empty() || self.ordered().is_some()
+        !self.mailbox.is_empty() || self.ordered().is_some() || self.leaves()
+    }
+
+    /// Whether it wants to come to its end.
+    fn leaves(&self) -> bool {
+        let standing = lock(&self.standing);
+        standing.hold.as_ref().is_some_and(|hold| lock(&hold.shared.leaves).is_some())
+    }
+
+    /// The host has failed while it did something for the actor, which cannot be gone on with. Its chain is left as a
+    /// crash would leave it.
+    pub(crate) fn breaks(&self) -> Ended {
+        drop(lock(&self.life).take());
+        Ended::Over(End::failed(ErrorKind::Unrecorded, "its host has failed"), None)
     }
 
     /// Does what waits. What became of its life is returned once, if it has ended; then, nothing of what
@@ -451,9 +477,10 @@ impl Actor {
     }
 
     /// Has its next life brought back from this chain. `child` is what its parent's manifest calls it.
-    pub(crate) fn set_past(&self, chain: PathBuf, child: Option<String>) {
+    pub(crate) fn set_past(&self, chain: PathBuf, child: Option<String>, was_asked_for: bool) {
         let mut standing = lock(&self.standing);
         (standing.past, standing.child) = (Some(chain), child);
+        standing.was_asked_for = was_asked_for;
         standing.status = Status::Paused;
     }
 
@@ -466,6 +493,16 @@ impl Actor {
     pub(crate) fn waits_as(&self) -> Option<Option<String>> {
         let standing = lock(&self.standing);
         standing.past.as_ref().map(|_| standing.child.clone())
+    }
+
+    /// Whether its parent's manifest names it.
+    pub(crate) fn is_named(&self) -> bool {
+        lock(&self.standing).child.is_some()
+    }
+
+    /// Whether its parent has started it with a call, in an earlier process.
+    pub(crate) fn was_asked_for(&self) -> bool {
+        lock(&self.standing).was_asked_for
     }
 
     pub(crate) fn add_note(&self, note: Option<String>) {

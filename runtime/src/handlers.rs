@@ -94,6 +94,11 @@ impl Handlers {
         self.known.get(&(interface, name))
     }
 
+    /// The one at this position among the exports.
+    pub(crate) fn at(&self, export: usize) -> Option<&Handler> {
+        self.known.values().find(|handler| handler.export == export)
+    }
+
     /// The types that theirs refer to.
     pub(crate) fn types(&self) -> &TypeTable {
         &self.types

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use theater_record::{
     Call, Clock, Encoder, Event, Kind, Lifecycle, LifecycleState, Outcome, RecordError, Recorder,
-    Return, Values,
+    Return, Tip, Values,
 };
 use wasmtime::component::InstancePre;
 use wasmtime::{Result, StoreContextMut};
@@ -44,12 +44,21 @@ pub(crate) struct Live {
     watches: Vec<Watch>,
     /// The chain so far, while an actor is being brought back.
     pub(crate) resuming: Option<Tape>,
+    /// How many calls it has got in its present life, while it is being brought back.
+    pub(crate) calls: u64,
+    /// The event of a call that is made again.
+    made_before: Option<Tip>,
+    /// What is to be done when it goes on in the middle of a call.
+    pub(crate) goes_on: Option<GoesOn>,
     clock: Clock,
     /// Decides what can be removed later.
     sealing: Sealing,
     /// Set when recording failed, which ends the run.
     pub(crate) failed: Option<RecordError>,
 }
+
+/// Hears that an actor that is brought back goes on in the middle of a call, and which in its life that is.
+pub(crate) type GoesOn = Box<dyn FnOnce(u64) + Send>;
 
 /// How denials of the file system are told from the results of one import.
 #[derive(Clone)]
@@ -97,6 +106,9 @@ impl Live {
             flushed,
             watches: Vec::new(),
             resuming: None,
+            calls: 0,
+            made_before: None,
+            goes_on: None,
             clock: options.clock.clone(),
             sealing: Sealing::new(options.redact.clone()),
             failed: None,
@@ -132,11 +144,35 @@ impl Live {
     /// The tape is at its end, and the world takes over. What the chain names already is not
     /// named again.
     pub(crate) fn take_over(actor: &mut Actor<Live>) -> Result<()> {
+        let Some(known) = Live::end_tape(actor) else { return Ok(()) };
+        actor.backend.note_resumed(&known, "")
+    }
+
+    /// The same in the middle of a call, if the tape is at its end. The component may not come out of the sandbox any
+    /// more, so that is not waited for.
+    pub(crate) fn take_over_in_call(actor: &mut Actor<Live>) -> Result<()> {
+        let tape = actor.backend.resuming.as_mut();
+        // What cannot be read is found out by whoever needs it next.
+        if !tape.is_some_and(|tape| matches!(tape.peek(), Ok(None))) {
+            return Ok(());
+        }
+        let Some(known) = Live::end_tape(actor) else { return Ok(()) };
+        actor.backend.goes_on(&known, "in the middle of a call")
+    }
+
+    /// Takes the tape away. What it has named is returned.
+    fn end_tape(actor: &mut Actor<Live>) -> Option<Vec<Event>> {
         let Actor { backend: live, interner, world, .. } = actor;
-        if let Some(mut tape) = live.resuming.take() {
-            let known = tape.definitions();
-            interner.learn(world, &known);
-            return live.note_resumed(&known, "");
+        let known = live.resuming.take()?.definitions();
+        interner.learn(world, &known);
+        Some(known)
+    }
+
+    /// The tape ends in the middle of a call, and the world takes over.
+    fn goes_on(&mut self, known: &[Event], detail: &str) -> Result<()> {
+        self.note_resumed(known, detail)?;
+        if let Some(goes_on) = self.goes_on.take() {
+            goes_on(self.calls);
         }
         Ok(())
     }
@@ -205,7 +241,7 @@ impl Backend for Live {
                     return Err(Stopped.into());
                 };
                 live.resuming = None;
-                live.note_resumed(&known, "in the middle of a call")?;
+                live.goes_on(&known, "in the middle of a call")?;
                 live.write(missing, event)
             }
             Err(stop) => {
@@ -224,11 +260,12 @@ impl Backend for Live {
             return Ok(outcome);
         }
         let live = &mut cx.data_mut().backend;
+        let made_before = live.made_before.take();
         if live.flushed.get(import) == Some(&true) {
             live.flush()?;
         }
         if live.served.get(import) == Some(&true) {
-            return serve(cx.data_mut(), import, &call);
+            return serve(cx.data_mut(), import, &call, made_before);
         }
         let answered = lifted(cx)
             .and_then(|lifted| outside(cx, |cx| lifted.calls[import](cx, call.args.as_bytes())));
@@ -254,7 +291,12 @@ impl Backend for Live {
 }
 
 /// Has a service answer a call.
-fn serve(actor: &mut Actor<Live>, import: usize, call: &Call) -> Result<Outcome> {
+fn serve(
+    actor: &mut Actor<Live>,
+    import: usize,
+    call: &Call,
+    made_before: Option<Tip>,
+) -> Result<Outcome> {
     let Actor { backend: live, interner, world, .. } = actor;
     let function = interner.imported(import).expect("it was named when it was called");
     let params = function.params.iter().map(|(_, ty)| ty);
@@ -264,7 +306,8 @@ fn serve(actor: &mut Actor<Live>, import: usize, call: &Call) -> Result<Outcome>
     let service = service.expect("it was there when the component was connected");
     let (function, results) = (&function.name, &function.results);
     let decisions = &mut Vec::new();
-    let answered = service.call(ServiceCall { function, args, results, decisions, recorder });
+    let answered =
+        service.call(ServiceCall { function, args, results, decisions, recorder, made_before });
     for decision in decisions.drain(..) {
         live.write(&[], &Event::Permission(decision))?;
     }

@@ -9,6 +9,7 @@ pub(crate) struct Numbers {
     pub(crate) processes: Count,
     pub(crate) sockets: Count,
     pub(crate) monitors: Count,
+    pub(crate) requests: Count,
 }
 
 /// The last number that was given out, from 1 on.

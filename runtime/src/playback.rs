@@ -148,7 +148,9 @@ pub(crate) trait Plays: Backend {
     fn tape(&mut self) -> Option<&mut Tape>;
 
     /// Takes note of a call that the world makes as it did before.
-    fn called(_actor: &mut Actor<Self>, _call: &Event) {}
+    fn called(_actor: &mut Actor<Self>, _call: &Event) -> wasmtime::Result<()> {
+        Ok(())
+    }
 
     /// Makes ready for another life in a fresh store.
     fn renew(store: &mut Store<Actor<Self>>, component: &Component) -> wasmtime::Result<()>;
@@ -177,6 +179,8 @@ pub(crate) struct Player<'a, B: Plays> {
     pub(crate) has_lived: bool,
     /// How the last call ended, if it did not return.
     pub(crate) failure: Option<Failure>,
+    /// The call in the middle of which the world has taken over, by its export, and what came of it.
+    pub(crate) interrupted: Option<(usize, Outcome)>,
 }
 
 impl<'a, B: Plays> Player<'a, B> {
@@ -186,7 +190,15 @@ impl<'a, B: Plays> Player<'a, B> {
         sandbox: Sandbox<B>,
     ) -> Player<'a, B> {
         let sandbox = Some(sandbox);
-        Player { component, limits, sandbox, is_alive: false, has_lived: false, failure: None }
+        Player {
+            component,
+            limits,
+            sandbox,
+            is_alive: false,
+            has_lived: false,
+            failure: None,
+            interrupted: None,
+        }
     }
 
     /// Plays to the end, or as far as it goes.
@@ -291,7 +303,8 @@ impl<'a, B: Plays> Player<'a, B> {
             return Err(Stop::Failed(TapeError::Order { seq, kind: Kind::ExportCall }));
         }
         self.playing().pass_on(&definitions, &event).map_err(Stop::Failed)?;
-        B::called(self.sandbox().store.data_mut(), &event);
+        let called = B::called(self.sandbox().store.data_mut(), &event);
+        called.map_err(|error| self.stopped(error))?;
         let Event::ExportCall(call) = event else { unreachable!("it was asked for") };
         self.stop_at_end()?;
         let killed = match self.tape() {
@@ -308,7 +321,13 @@ impl<'a, B: Plays> Player<'a, B> {
         self.failure = Failure::of(&outcome);
         let event = self.sandbox().export_return(call.function, outcome);
         let emitted = B::emit(self.sandbox().store.data_mut(), &[], &event);
-        emitted.map_err(|error| self.stopped(error))
+        emitted.map_err(|error| self.stopped(error))?;
+        if self.tape().is_none()
+            && let Event::ExportReturn(end) = event
+        {
+            self.interrupted = Some((export, end.outcome));
+        }
+        Ok(())
     }
 
     fn stop_at_end(&mut self) -> Result<(), Stop> {

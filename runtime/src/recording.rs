@@ -10,7 +10,7 @@ use crate::component::{Component, ComponentError};
 use crate::engine::Limits;
 use crate::host::Host;
 use crate::killer::Killer;
-use crate::live::{self, Live};
+use crate::live::{self, GoesOn, Live};
 use crate::manifest::Name;
 use crate::membrane::{Past, Sandbox};
 use crate::playback::{self, Ending, PlaybackError, Player};
@@ -71,6 +71,15 @@ pub struct Recording {
     is_alive: bool,
     /// How the last call ended, if it did not return.
     failure: Option<Failure>,
+}
+
+/// A component that was brought back to where its chain ends, and has gone on from there.
+pub(crate) struct Back {
+    pub(crate) recording: Recording,
+    /// Whether its present life has not got any call yet.
+    pub(crate) is_fresh: bool,
+    /// The call that it has gone on with, by its export, and what came of it.
+    pub(crate) interrupted: Option<(usize, Outcome)>,
 }
 
 impl Recording {
@@ -143,31 +152,38 @@ impl Recording {
         chain: &VerifiedChain,
         options: &RecordingOptions,
     ) -> Result<Recording, RunError> {
-        Recording::resume_killable(component, host, recorder, chain, options, |_| ())
+        let goes_on = Box::new(|_| ());
+        let back =
+            Recording::bring_back(component, host, recorder, chain, options, |_| (), goes_on)?;
+        match back.recording.failure {
+            None => Ok(back.recording),
+            Some(_) => Err(RunError::Ended),
+        }
     }
 
     /// The same. What can stop it meanwhile is handed out before it runs: a call that is made again may take
-    /// as long as any.
-    pub(crate) fn resume_killable(
+    /// as long as any. Somebody hears when such a call goes on.
+    pub(crate) fn bring_back(
         component: &Component,
         host: Host,
         recorder: Recorder,
         chain: &VerifiedChain,
         options: &RecordingOptions,
         is_made: impl FnOnce(Killer),
-    ) -> Result<Recording, RunError> {
+        goes_on: GoesOn,
+    ) -> Result<Back, RunError> {
         let not_resumed = |error| RunError::NotResumed(Box::new(error));
         let flushed = flushed(component, options);
         let mut live = Live::new(recorder, host, flushed, options);
         let (tape, limits) = playback::tape_for(component, chain).map_err(not_resumed)?;
-        live.resuming = Some(tape);
+        (live.resuming, live.goes_on) = (Some(tape), Some(goes_on));
         let mut sandbox = Sandbox::new(component, &limits, live).map_err(RunError::Link)?;
         connect(&mut sandbox, component)?;
         is_made(killer(&sandbox));
         let mut player = Player::new(component, limits, sandbox);
         let ending = player.run();
         let (is_alive, failure) = (player.is_alive, player.failure.take());
-        let has_lived = player.has_lived;
+        let (has_lived, interrupted) = (player.has_lived, player.interrupted.take());
         let sandbox = player.into_sandbox();
         let clock = options.clock.clone();
         let mut recording = Recording { sandbox, clock, is_alive, failure };
@@ -182,12 +198,15 @@ impl Recording {
         if !has_lived {
             return Err(RunError::NotBegun);
         }
-        if !recording.is_alive || recording.failure.is_some() {
+        // What failed where the world had taken over has yet to come to its end.
+        let has_failed = recording.failure.is_some() && interrupted.is_none();
+        if !recording.is_alive || has_failed {
             return Err(RunError::Ended);
         }
         let ended = Live::take_over(recording.sandbox.store.data_mut());
         ended.map_err(|error| recording.stopped(error))?;
-        Ok(recording)
+        let is_fresh = recording.sandbox.store.data().backend.calls == 0;
+        Ok(Back { recording, is_fresh, interrupted })
     }
 
     /// What stops the component while it runs. It needs [`Limits::killable`].

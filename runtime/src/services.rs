@@ -92,7 +92,7 @@ pub(crate) fn serve(host: &mut Host, served: &Served, given: &Handlers) {
     // A link makes another actor fall, so it is for those who may look after others.
     let lifecycle = given.supervisor.as_ref().map(|_| lifecycle::Lifecycle(served.clone()));
     offer("lifecycle", lifecycle.map(boxed));
-    let supervisor = given.supervisor.as_ref().map(|_| supervisor::Supervisor(served.clone()));
+    let supervisor = given.supervisor.as_ref().map(|_| supervisor::Supervisor::new(served.clone()));
     offer("supervisor", supervisor.map(boxed));
     let client = given.http_client.clone();
     let client = client.map(|given| http_client::HttpClient::new(served.clone(), given));

@@ -2,6 +2,7 @@
 
 mod begin;
 mod bonds;
+mod children;
 mod finish;
 mod messages;
 mod revive;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use theater_record::{Event, LifecycleState, Stored, record_hash};
 use theater_runtime::{
-    ActorId, Backend, End, Listed, Randomness, Source, SpawnError, Spec, Status, Store, System,
-    SystemOptions,
+    ActorId, Backend, End, Listed, Log, Randomness, Source, SpawnError, Spec, Status, Store,
+    System, SystemOptions,
 };
 use theater_verify::VerifiedChain;
 use theater_verify::set::{Member, hold};
@@ -58,6 +58,12 @@ impl Stage {
         Stage::below(tempfile::tempdir().unwrap(), Stage::random())
     }
 
+    /// A system that passes what actors log on to this function, and does not keep it.
+    pub(crate) fn logging(hears: impl Fn(&str) + Send + Sync + 'static) -> Stage {
+        let log = Box::new(move |_, text: &str| hears(text));
+        Stage::with(tempfile::tempdir().unwrap(), Stage::random(), Arc::default(), log)
+    }
+
     /// A system whose randomness comes from [`Stage::seeds`].
     pub(crate) fn seeded() -> Stage {
         let seeds = Mutex::new(Stage::seeds());
@@ -76,7 +82,17 @@ impl Stage {
 
     fn below(folder: tempfile::TempDir, random: Randomness) -> Stage {
         let logged = Arc::new(Mutex::new(Vec::new()));
-        let log = logged.clone();
+        let keeps = logged.clone();
+        let log = Box::new(move |_, text: &str| keeps.lock().unwrap().push(text.to_owned()));
+        Stage::with(folder, random, logged, log)
+    }
+
+    fn with(
+        folder: tempfile::TempDir,
+        random: Randomness,
+        logged: Arc<Mutex<Vec<String>>>,
+        log: Log,
+    ) -> Stage {
         let system = System::new(SystemOptions {
             chains: folder.path().join("chains"),
             stores: folder.path().join("stores"),
@@ -84,7 +100,7 @@ impl Stage {
             cache: Some(super::cache()),
             clock: theater_runtime::machine::clock(),
             random,
-            log: Box::new(move |_, text| log.lock().unwrap().push(text.to_owned())),
+            log,
         });
         Stage { system: system.unwrap(), logged, folder }
     }

@@ -9,7 +9,8 @@ use super::{Asked, Shared, lock};
 use crate::actor_id::ActorId;
 use crate::delivery::{Accepted, Delivery, Done, HandlerCall, NotHandled, Opens, Reply, Sender};
 use crate::end::{End, ErrorKind, bytes_or_none};
-use crate::handlers::{ACTOR, CHILDREN, Handlers, MESSAGES};
+use crate::handlers::{ACTOR, CHILDREN, Handler, Handlers, MESSAGES};
+use crate::numbers::Numbers;
 use crate::recording::{Recording, Rest, RunError};
 use crate::trap::Failure;
 
@@ -23,7 +24,7 @@ pub(crate) struct Life {
     pub(crate) chain: ChainId,
     pub(crate) handlers: Arc<Handlers>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) requests: u64,
+    pub(crate) numbers: Arc<Numbers>,
 }
 
 type State = Mutex<Option<Vec<u8>>>;
@@ -64,6 +65,24 @@ impl Life {
             }
             Delivery::ChildEnded { child, end } => self.child_ended(child, end, state)?,
         }
+        self.leave()
+    }
+
+    /// Takes what came of a call that was under way when an earlier process ended. Nobody waits for its answer any
+    /// more.
+    pub(crate) fn take_interrupted(
+        &mut self,
+        export: usize,
+        outcome: Outcome,
+        state: &State,
+    ) -> Result<(), End> {
+        let handlers = Arc::clone(&self.handlers);
+        let Some(handler) = handlers.at(export) else { return Ok(()) };
+        take(&handlers, handler, outcome, state).map(drop)
+    }
+
+    /// Whether the component wants to come to its end.
+    fn leave(&self) -> Result<(), End> {
         match lock(&self.shared.leaves).take() {
             Some(left) => Err(End::Completed(left)),
             None => Ok(()),
@@ -111,8 +130,7 @@ impl Life {
         state: &State,
     ) -> Result<(), End> {
         self.receive(from)?;
-        self.requests += 1;
-        let number = self.requests;
+        let number = self.numbers.requests.next();
         // The component may answer while it handles the request.
         let asked = Asked { reply, is_outside: *from == Sender::Outside };
         lock(&self.shared.outstanding).insert(number, asked);
@@ -137,6 +155,7 @@ impl Life {
 
     /// Writes what somebody waits for. To be called when there is nothing else to do.
     pub(super) fn settle(&mut self) -> Result<(), End> {
+        self.leave()?;
         match self.shared.is_awaited.swap(false, Ordering::Relaxed) {
             true => self.write(),
             false => Ok(()),
@@ -246,28 +265,8 @@ impl Life {
             announced(self);
             self.recording.make(handler.export, call)
         });
-        let results = match outcome.map_err(|error| End::unrecorded(&error))? {
-            Outcome::Trapped { code, detail } => {
-                return Err(End::trapped(&Failure { code, detail }));
-            }
-            Outcome::Returned(results) => {
-                results.decode([&handler.result].into_iter(), handlers.types())
-            }
-        };
-        match results.ok().and_then(|mut results| results.pop()) {
-            Some(Value::Result(Ok(Some(given)))) => match *given {
-                Value::Tuple(mut given) if !given.is_empty() => {
-                    keep_state(state, given.remove(0))?;
-                    Ok(Some(given))
-                }
-                _ => Ok(Some(Vec::new())),
-            },
-            Some(Value::Result(Err(Some(error)))) => match *error {
-                Value::String(error) => Err(End::failed(ErrorKind::Returned, error)),
-                _ => Err(End::failed(ErrorKind::Returned, "")),
-            },
-            _ => Ok(Some(Vec::new())),
-        }
+        let outcome = outcome.map_err(|error| End::unrecorded(&error))?;
+        take(&handlers, handler, outcome, state).map(Some)
     }
 
     /// Writes down how this life ended. The chain is left open.
@@ -282,6 +281,37 @@ impl Life {
     pub(super) fn pause(self) -> Result<(), RunError> {
         lock(&self.shared.outstanding).clear();
         self.recording.pause().map(drop)
+    }
+}
+
+/// Keeps the state that a handler gives back. What else it gives back is returned.
+fn take(
+    handlers: &Handlers,
+    handler: &Handler,
+    outcome: Outcome,
+    state: &State,
+) -> Result<Vec<Value>, End> {
+    let results = match outcome {
+        Outcome::Trapped { code, detail } => {
+            return Err(End::trapped(&Failure { code, detail }));
+        }
+        Outcome::Returned(results) => {
+            results.decode([&handler.result].into_iter(), handlers.types())
+        }
+    };
+    match results.ok().and_then(|mut results| results.pop()) {
+        Some(Value::Result(Ok(Some(given)))) => match *given {
+            Value::Tuple(mut given) if !given.is_empty() => {
+                keep_state(state, given.remove(0))?;
+                Ok(given)
+            }
+            _ => Ok(Vec::new()),
+        },
+        Some(Value::Result(Err(Some(error)))) => match *error {
+            Value::String(error) => Err(End::failed(ErrorKind::Returned, error)),
+            _ => Err(End::failed(ErrorKind::Returned, "")),
+        },
+        _ => Ok(Vec::new()),
     }
 }
 

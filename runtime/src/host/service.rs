@@ -36,13 +36,15 @@ pub struct ServiceCall<'a> {
     pub decisions: &'a mut Vec<Permission>,
     /// What the chain is written with.
     pub(crate) recorder: &'a Recorder,
+    /// The event of the call, if it is one from an earlier process that is made again.
+    pub(crate) made_before: Option<Tip>,
 }
 
 impl ServiceCall<'_> {
     /// The event of this call in the caller's chain, with its link. That has to be hashed at once, so
     /// not every call should ask.
     pub fn tip(&self) -> Result<Tip, RecordError> {
-        self.recorder.last_event()
+        self.made_before.map_or_else(|| self.recorder.last_event(), Ok)
     }
 
     /// Has everything so far, this call included, written to the caller's chain.

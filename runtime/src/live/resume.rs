@@ -1,6 +1,6 @@
 //! Bringing an actor back: its tape answers, until it ends and the host takes over.
 
-use theater_record::{Call, Event, Outcome, Value, Values};
+use theater_record::{Call, Event, Outcome, Tip, Value, Values};
 use wasmtime::{Result, Store, StoreContextMut};
 
 use super::links::lifted;
@@ -19,7 +19,24 @@ impl Plays for Live {
         self.resuming.as_mut()
     }
 
-    fn called(actor: &mut Actor<Live>, call: &Event) {
+    fn called(actor: &mut Actor<Live>, call: &Event) -> Result<()> {
+        actor.backend.calls += 1;
+        Live::remind_of_call(actor, call);
+        Live::take_over_in_call(actor)
+    }
+
+    fn renew(store: &mut Store<Actor<Live>>, component: &Component) -> Result<()> {
+        let lifter = component.lifter().map_err(wasmtime::Error::new)?;
+        let live = &mut store.data_mut().backend;
+        live.host.forget();
+        live.calls = 0;
+        Live::connect(store.data_mut(), component, lifter)
+    }
+}
+
+impl Live {
+    /// Tells the service whose handler was called.
+    fn remind_of_call(actor: &mut Actor<Live>, call: &Event) {
         let Actor { backend: live, interner, .. } = actor;
         let (Some(function), Event::ExportCall(call)) = (interner.function_of(call), call) else {
             return;
@@ -32,12 +49,6 @@ impl Plays for Live {
             service.was_called(&function.name, &args);
         }
     }
-
-    fn renew(store: &mut Store<Actor<Live>>, component: &Component) -> Result<()> {
-        let lifter = component.lifter().map_err(wasmtime::Error::new)?;
-        store.data_mut().backend.host.forget();
-        Live::connect(store.data_mut(), component, lifter)
-    }
 }
 
 /// The recorded answer, while an actor is being brought back. `None` if the host has to give one.
@@ -48,18 +59,21 @@ pub(super) fn recorded_answer(
 ) -> Result<Option<Outcome>> {
     let live = &mut cx.data_mut().backend;
     let Some(tape) = &mut live.resuming else { return Ok(None) };
+    let (seq, hash) = tape.head();
     match tape.recorded_answer(call.clone()) {
         Ok(outcome) => {
             if is_acquired_again(&cx.data().world.imports[import]) {
                 acquire_again(cx, import, call, &outcome)?;
             }
             remind(cx.data_mut(), import, call, &outcome);
+            Live::take_over_in_call(cx.data_mut())?;
             Ok(Some(outcome))
         }
         // Whether the host acted is not known. The component waits for its answer, so it is asked.
         Err(Stop::Unanswered { .. }) => {
             let known = live.resuming.take().map_or_else(Vec::new, |mut tape| tape.definitions());
-            live.note_resumed(&known, "the last call to the host had no answer and is made again")?;
+            live.made_before = Some(Tip { seq, hash });
+            live.goes_on(&known, "the last call to the host had no answer and is made again")?;
             Ok(None)
         }
         Err(stop) => {

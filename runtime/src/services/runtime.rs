@@ -37,11 +37,7 @@ impl Service for Runtime {
                 Ok(Vec::new())
             }
             ("self", None, None) => Ok(vec![Value::String(self.served.id.to_string())]),
-            ("shutdown", Some(Value::Option(left)), None) => {
-                let left = left.and_then(|left| match *left {
-                    Value::Bytes(left) => Some(left),
-                    _ => None,
-                });
+            ("shutdown", Some(left @ Value::Option(_)), None) => {
                 // It takes effect once the call is over in which this was asked for.
                 let mut leaves = lock(&self.served.shared.leaves);
                 if leaves.is_some() {
@@ -49,7 +45,7 @@ impl Service for Runtime {
                         Err("the actor is coming to its end already".to_owned()),
                     )]);
                 }
-                *leaves = Some(left);
+                *leaves = Some(left_behind(&left));
                 Ok(vec![done(Ok(()))])
             }
             ("get-chain-head", None, None) => {
@@ -69,6 +65,27 @@ impl Service for Runtime {
             }
             (function, _, _) => Err(unknown("runtime", function)),
         }
+    }
+
+    fn remember(&mut self, function: &str, args: &[Value], results: &[Value]) {
+        if let ("shutdown", [left], [Value::Result(Ok(_))]) = (function, args, results) {
+            *lock(&self.served.shared.leaves) = Some(left_behind(left));
+        }
+    }
+
+    fn forget(&mut self) {
+        *lock(&self.served.shared.leaves) = None;
+    }
+}
+
+/// What an actor wants to leave behind.
+fn left_behind(given: &Value) -> Option<Vec<u8>> {
+    match given {
+        Value::Option(Some(left)) => match &**left {
+            Value::Bytes(left) => Some(left.clone()),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

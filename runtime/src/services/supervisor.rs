@@ -1,5 +1,6 @@
 //! `theater:simple/supervisor`: actors that start others and look after them.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
 use theater_record::Value;
@@ -15,7 +16,11 @@ use crate::system::{SpawnError, System};
 use crate::trap::Failure;
 
 /// The service for one actor.
-pub(super) struct Supervisor(pub(super) Served);
+pub(super) struct Supervisor {
+    served: Served,
+    /// The children that the actor has asked for and was told of.
+    known: BTreeSet<ActorId>,
+}
 
 impl Service for Supervisor {
     fn call(&mut self, mut call: ServiceCall<'_>) -> Result<Vec<Value>, Failure> {
@@ -31,8 +36,8 @@ impl Service for Supervisor {
                 };
                 given(self.spawn(manifest, state, &mut call))
             }
-            ("list-children", []) => Value::List(match self.0.system.get() {
-                Ok(system) => system.children(self.0.id).iter().map(id_value).collect(),
+            ("list-children", []) => Value::List(match self.served.system.get() {
+                Ok(system) => system.children(self.served.id).iter().map(id_value).collect(),
                 Err(_) => Vec::new(),
             }),
             ("get-child-events", [Value::String(child), Value::U64(first), Value::U32(count)]) => {
@@ -48,9 +53,22 @@ impl Service for Supervisor {
         };
         Ok(vec![outcome])
     }
+
+    fn remember(&mut self, function: &str, _args: &[Value], results: &[Value]) {
+        if let ("spawn" | "spawn-child", [Value::Result(Ok(Some(given)))]) = (function, results)
+            && let Value::String(id) = &**given
+            && let Ok(id) = address(id)
+        {
+            self.known.insert(id);
+        }
+    }
 }
 
 impl Supervisor {
+    pub(super) fn new(served: Served) -> Supervisor {
+        Supervisor { served, known: BTreeSet::new() }
+    }
+
     /// What a function answers that is about one child. `None` if there is no such function.
     fn with_child(&self, function: &str, child: &str) -> Option<Value> {
         let child = self.child(child);
@@ -85,39 +103,42 @@ impl Supervisor {
     }
 
     fn child(&self, child: &str) -> Result<(System, ActorId), String> {
-        let (system, id) = (self.0.system.get()?, address(child)?);
-        match system.children(self.0.id).contains(&id) {
+        let (system, id) = (self.served.system.get()?, address(child)?);
+        match system.children(self.served.id).contains(&id) {
             true => Ok((system, id)),
             false => Err(format!("{id} is not a child of this actor")),
         }
     }
 
     fn spawn(
-        &self,
+        &mut self,
         manifest: &str,
         state: Option<Vec<u8>>,
         call: &mut ServiceCall<'_>,
     ) -> Result<Value, String> {
-        let system = self.0.system.get()?;
+        let system = self.served.system.get()?;
         let mut refuse = |name: &str, detail: &str| {
             call.decisions.push(decision(Reason::NotGranted, "supervisor", name, detail));
         };
         let source = self.source(manifest).inspect_err(|error| refuse(manifest, error))?;
-        let spec = system.read(&source, state, Some(self.0.id)).map_err(|error| {
+        let spec = system.read(&source, state, Some(self.served.id)).map_err(|error| {
             if let SpawnError::Blueprint(BlueprintError::Widening { name, source }) = &error {
                 refuse(name, &source.to_string());
             }
             told(&error)
         })?;
         let name = spec.name.clone();
-        let spawned = system.spawn(spec, Some(self.0.id)).map_err(|error| {
+        let lost = system.lost_child(self.served.id, &self.known);
+        let spawned = lost.map_or_else(|| system.spawn_child(spec, self.served.id), Ok);
+        let spawned = spawned.map_err(|error| {
             let told = told(&error);
             if matches!(error, SpawnError::TooMany { .. } | SpawnError::TooDeep) {
                 refuse(&name, &told);
             }
             told
         });
-        if spawned.is_ok() {
+        if let Ok(child) = spawned {
+            self.known.insert(child);
             call.decisions.push(decision(Reason::Granted, "supervisor", &name, ""));
         }
         spawned.map(|id| id_value(&id))
@@ -125,7 +146,7 @@ impl Supervisor {
 
     /// Where a manifest comes from that is given as a path, as a digest, or as itself.
     fn source(&self, manifest: &str) -> Result<Source, String> {
-        let base_dir = self.0.base_dir.clone();
+        let base_dir = self.served.base_dir.clone();
         if let Some(name) = manifest.strip_prefix("store:") {
             return Ok(Source::Stored { name: name.to_owned(), base_dir });
         }

@@ -77,7 +77,8 @@ impl Trial {
         args: Vec<Value>,
     ) -> Result<Value, Failure> {
         let (results, decisions, recorder) = (&[][..], &mut self.decisions, &self.recorder);
-        let call = ServiceCall { function, args, results, decisions, recorder };
+        let made_before = None;
+        let call = ServiceCall { function, args, results, decisions, recorder, made_before };
         let mut answer = service.call(call)?;
         assert_eq!(answer.len(), 1, "{function} has one result");
         Ok(answer.remove(0))

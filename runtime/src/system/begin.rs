@@ -2,28 +2,29 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, mpsc};
 use std::time::Duration;
 
 use theater_record::{About, ChainId, IdentityKey, Log, Recorder, Seed};
 
+use super::children::spawned;
 use super::{ReviveError, SendError, System};
-use crate::actor::{Actor, Ended, EndedBy, Life, Shared, lock};
+use crate::actor::{Actor, Ended, EndedBy, Life, Shared};
 use crate::actor_id::ActorId;
-use crate::blueprint::{BlueprintError, Source};
+use crate::blueprint::BlueprintError;
 use crate::component::{Component, ComponentError};
 use crate::end::{End, ErrorKind, Status};
 use crate::engine::{Backend, EngineError};
 use crate::family::Family;
 use crate::handlers::WrongHandler;
 use crate::host::{Grants, Host, HostError};
-use crate::manifest::{ChildEntry, Sign};
+use crate::manifest::Sign;
 use crate::recording::{Recording, RecordingOptions, Rest, RunError};
 use crate::services::{self, Served};
 use crate::spec::Spec;
 use crate::store::StoreError;
-use crate::supervision::{ChildSpec, Restart, Shutdown};
 use crate::threads::aside;
 
 /// Why an actor was not started.
@@ -102,15 +103,56 @@ pub enum SpawnError {
     },
 }
 
+/// How an actor came to be started.
+#[derive(Clone, Copy)]
+pub(super) enum Origin<'a> {
+    /// Somebody outside wanted it.
+    Outside,
+    /// Its parent's manifest names it like this.
+    Named(&'a str),
+    /// Its parent has called for it.
+    Asked,
+}
+
+impl SpawnError {
+    /// Whether an actor cannot be brought back as its chain is not sound, or not its own.
+    fn is_about_the_past(&self) -> bool {
+        let SpawnError::Revive(error) = self else {
+            return matches!(
+                self,
+                SpawnError::Run(RunError::NotTheSame(_) | RunError::NotResumed(_))
+            );
+        };
+        matches!(
+            error,
+            ReviveError::Unsound { .. } | ReviveError::View(_) | ReviveError::NotRecovered { .. }
+        )
+    }
+}
+
 impl System {
     /// Starts an actor: instantiates its component, calls its `init`, starts its children. The actor is
     /// there once this returns.
     pub fn spawn(&self, spec: Spec, parent: Option<ActorId>) -> Result<ActorId, SpawnError> {
+        self.spawn_as(spec, parent, Origin::Outside)
+    }
+
+    /// Starts a child that an actor asks for.
+    pub(crate) fn spawn_child(&self, spec: Spec, parent: ActorId) -> Result<ActorId, SpawnError> {
+        self.spawn_as(spec, Some(parent), Origin::Asked)
+    }
+
+    fn spawn_as(
+        &self,
+        spec: Spec,
+        parent: Option<ActorId>,
+        origin: Origin<'_>,
+    ) -> Result<ActorId, SpawnError> {
         let family = match parent {
             Some(parent) => Some(self.family_with_room(parent)?),
             None => None,
         };
-        let actor = self.add(spec, parent, None)?;
+        let actor = self.add(spec, parent, origin)?;
         let id = actor.id;
         match &family {
             Some(family) => {
@@ -193,11 +235,11 @@ impl System {
     }
 
     /// Adds an actor that has not begun to live.
-    fn add(
+    pub(super) fn add(
         &self,
         spec: Spec,
         parent: Option<ActorId>,
-        child: Option<&str>,
+        origin: Origin<'_>,
     ) -> Result<Arc<Actor>, SpawnError> {
         let above = |id: &ActorId| self.find(*id).ok().and_then(|actor| actor.parent);
         if std::iter::successors(parent, above).nth(DEPTH_MAX - 1).is_some() {
@@ -208,7 +250,7 @@ impl System {
         let id = ActorId::new(self.now() / 1_000_000, tail);
         let actor = Arc::new(Actor::new(id, parent, Arc::new(spec)));
         let roster = self.0.roster.path().to_owned();
-        self.enrol(&actor, child).map_err(|source| SpawnError::Roster { path: roster, source })?;
+        self.enrol(&actor, origin).map_err(|source| SpawnError::Roster { path: roster, source })?;
         let mut actors = self.0.actors.write().unwrap_or_else(PoisonError::into_inner);
         actors.insert(id, Arc::clone(&actor));
         Ok(actor)
@@ -241,32 +283,23 @@ impl System {
         let family = Arc::new(Family::new(self.weak(), actor.id, actor.spec.supervision));
         actor.set_family(Arc::clone(&family));
         let before = before.map(|family| family.named()).unwrap_or_default();
-        let again = actor.take_past().map(|chain| (self.life_again(actor, &chain), chain));
-        let begun = match again {
-            Some((Ok(life), _)) => Ok(actor.begin(life, false)),
-            // It had ended and was about to be started again, or about to be started first.
-            Some((Err(SpawnError::Run(RunError::Ended)), chain)) if actor.parent.is_some() => {
-                self.begin_behind(actor, &chain)
-            }
-            Some((Err(SpawnError::Run(RunError::NotBegun)), chain)) => {
-                self.begin_behind(actor, &chain)
-            }
-            Some((Err(error), _)) => Err(error),
-            None => self.begin_anew(actor),
-        };
-        let begun = match begun {
+        let begin = AssertUnwindSafe(|| self.begin_life(actor, &family));
+        let begun = match catch_unwind(begin).unwrap_or_else(|_| Ok(Err(actor.breaks()))) {
             Ok(begun) => begun,
             Err(error) => return self.has_not_begun(actor, error),
         };
         let begun = begun.and_then(|()| {
-            let begun = self.begin_children(actor, &family, before);
+            // It may run by now, as it has gone on in the middle of a call.
+            let begun = match actor.status() {
+                Status::Running => Ok(()),
+                _ => self.begin_children(actor, &family, before),
+            };
             begun.and_then(|()| is_kept(actor)).map_err(|end| actor.fails_with(end))
         });
         match begun {
             Ok(()) => {
-                actor.is_running();
-                if let Some(family) = self.family_of(actor) {
-                    family.has_started(actor.id);
+                if actor.status() != Status::Running {
+                    self.is_up(actor);
                 }
                 actor.unlock_mailbox();
                 if actor.has_work() {
@@ -277,10 +310,36 @@ impl System {
         }
     }
 
+    /// Begins a life: the one that its chain leads to, if it is to be brought back.
+    fn begin_life(
+        &self,
+        actor: &Arc<Actor>,
+        family: &Arc<Family>,
+    ) -> Result<Result<(), Ended>, SpawnError> {
+        let Some(chain) = actor.take_past() else { return self.begin_anew(actor) };
+        match self.life_again(actor, &chain, family) {
+            Ok((life, Ok(is_fresh))) => Ok(actor.begin(life, is_fresh)),
+            Ok((life, Err(end))) => Ok(Err(actor.over(life, end))),
+            // It had ended and was about to be started again, or about to be started first.
+            Err(SpawnError::Run(RunError::Ended)) if actor.parent.is_some() => {
+                self.begin_behind(actor, &chain)
+            }
+            Err(SpawnError::Run(RunError::NotBegun)) => self.begin_behind(actor, &chain),
+            // Its parent needs such a child, whatever became of this one's past.
+            Err(error) if actor.is_named() && error.is_about_the_past() => {
+                let error = format!("{:#}", anyhow::Error::new(error));
+                let note = format!("its chain stays as it is, and it begins anew: {error}");
+                actor.add_note(Some(note));
+                self.begin_anew(actor)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Begins a life with nothing left of those before, but perhaps their state.
     fn begin_anew(&self, actor: &Arc<Actor>) -> Result<Result<(), Ended>, SpawnError> {
         let is_fresh = actor.is_to_begin_anew();
-        self.life(actor).map(|(life, end)| match end {
+        self.life(actor, is_fresh).map(|(life, end)| match end {
             None => actor.begin(life, is_fresh),
             Some(end) => Err(actor.over(life, end)),
         })
@@ -307,7 +366,7 @@ impl System {
     }
 
     /// A life that has just begun, but was not told so. If it has failed already, how it did.
-    fn life(&self, actor: &Arc<Actor>) -> Result<(Life, Option<End>), SpawnError> {
+    fn life(&self, actor: &Arc<Actor>, is_fresh: bool) -> Result<(Life, Option<End>), SpawnError> {
         let spec = &actor.spec;
         let component = self.0.catalogue.component(&spec.component, &spec.limits)?;
         let handlers = component.handlers()?;
@@ -315,7 +374,7 @@ impl System {
         let shared = Arc::new(Shared::default());
         let rest = match actor.take_rest() {
             Some(rest) => *rest,
-            None => Rest::fresh(self.recorder(actor, &component)?),
+            None => Rest::fresh(self.recorder(actor, &component, !is_fresh)?),
         };
         let chain = rest.chain();
         services::serve(&mut host, &served(self, actor, chain, &shared), &spec.handlers);
@@ -333,78 +392,8 @@ impl System {
             return Err(error.into());
         }
         let end = recording.failure().map(End::trapped);
-        Ok((Life { id: actor.id, recording, chain, handlers, shared, requests: 0 }, end))
-    }
-
-    /// Starts the children that the manifest names, under the ids that they had before, and those that wait
-    /// to be brought back.
-    fn begin_children(
-        &self,
-        actor: &Arc<Actor>,
-        family: &Family,
-        mut known: Vec<(String, ActorId)>,
-    ) -> Result<(), End> {
-        let waiting = self.waiting_below(actor.id);
-        known.extend(waiting.iter().filter_map(|(id, name)| Some((name.clone()?, *id))));
-        let missed = lock(&self.0.missed).remove(&actor.id).unwrap_or_default();
-        // One that is started again whatever happens was stopped by hand, and may be wanted again.
-        let is_over =
-            |spec: &ChildSpec| spec.restart != Restart::Permanent && missed.contains(&spec.name);
-        for entry in actor.spec.children.iter().filter(|entry| !is_over(&entry.spec)) {
-            let name = &entry.spec.name;
-            let known = known.iter().find(|(known, _)| known == name).map(|(_, id)| *id);
-            let id = match known.filter(|id| self.find(*id).is_ok()) {
-                Some(id) => id,
-                None => self.add_child(actor, entry).map_err(|error| {
-                    let child = SpawnError::Child { name: name.clone(), source: Box::new(error) };
-                    let text = format!("{:#}", anyhow::Error::new(child));
-                    End::failed(ErrorKind::Unstartable, text)
-                })?,
-            };
-            family.add(id, entry.spec.clone());
-        }
-        family.start().map_err(|reason| End::failed(ErrorKind::Escalated, reason))?;
-        // Whether one of these comes back is its own affair.
-        for child in waiting.into_iter().filter(|(_, name)| name.is_none()) {
-            let Ok(child) = self.find(child.0) else { continue };
-            family.add(child.id, spawned(&child.spec.name));
-            family.start_child(child.id);
-            let _ = self.await_start(&child, Duration::MAX);
-        }
-        Ok(())
-    }
-
-    fn add_child(&self, parent: &Actor, entry: &ChildEntry) -> Result<ActorId, SpawnError> {
-        let source = Source::File(parent.spec.base_dir.join(&entry.manifest));
-        let spec = self.read(&source, None, Some(parent.id))?;
-        Ok(self.add(spec, Some(parent.id), Some(&entry.spec.name))?.id)
-    }
-
-    /// The children of an actor that wait to be brought back, each with what its manifest calls it.
-    fn waiting_below(&self, parent: ActorId) -> Vec<(ActorId, Option<String>)> {
-        let actors = self.0.actors.read().unwrap_or_else(PoisonError::into_inner);
-        let children = actors.values().filter(|actor| actor.parent == Some(parent));
-        children.filter_map(|actor| Some((actor.id, actor.waits_as()?))).collect()
-    }
-
-    fn family_with_room(&self, parent: ActorId) -> Result<Arc<Family>, SpawnError> {
-        let actor = self.find(parent)?;
-        let family = actor.family().filter(|family| !family.has_ended());
-        let family = family.ok_or(SendError::NoActor(parent))?;
-        let supervisor = actor.spec.handlers.supervisor.as_ref();
-        if let Some(max) = supervisor.and_then(|handler| handler.max_children) {
-            let is_alive = |id: &ActorId| self.find(*id).is_ok_and(|child| child.end().is_none());
-            if family.children().iter().filter(|id| is_alive(id)).count() as u64 >= max {
-                return Err(SpawnError::TooMany { max });
-            }
-        }
-        Ok(family)
-    }
-
-    /// The family that an actor is a child of, while it goes on.
-    pub(super) fn family_of(&self, actor: &Actor) -> Option<Arc<Family>> {
-        let parent = self.find(actor.parent?).ok()?;
-        parent.family().filter(|family| !family.has_ended())
+        let numbers = actor.numbers.clone();
+        Ok((Life { id: actor.id, recording, chain, handlers, shared, numbers }, end))
     }
 
     /// What an actor is granted, for one more life.
@@ -415,7 +404,12 @@ impl System {
     }
 
     /// Begins a chain, in a file of its own.
-    fn recorder(&self, actor: &Actor, component: &Component) -> Result<Recorder, SpawnError> {
+    fn recorder(
+        &self,
+        actor: &Actor,
+        component: &Component,
+        takes_up: bool,
+    ) -> Result<Recorder, SpawnError> {
         let spec = &actor.spec;
         let mut settings = spec.limits.settings(Backend::Cranelift);
         settings.push(("actor".to_owned(), actor.id.to_string()));
@@ -424,6 +418,9 @@ impl System {
         }
         if let Some(last) = actor.last() {
             settings.push(("follows".to_owned(), last));
+        }
+        if takes_up {
+            settings.push((TAKEN_UP.to_owned(), "true".to_owned()));
         }
         let about = About {
             recorder: concat!("theater ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -493,6 +490,9 @@ pub(super) fn identity(spec: &Spec) -> Result<Option<IdentityKey>, SpawnError> {
     }
 }
 
+/// The setting of a chain whose actor took up the state of an earlier one, and was not told that it starts.
+pub(super) const TAKEN_UP: &str = "taken-up";
+
 /// How many actors there are at most above one.
 const DEPTH_MAX: usize = 100;
 
@@ -510,12 +510,6 @@ fn is_kept(actor: &Actor) -> Result<(), End> {
 /// Nobody cares for the actor any more, so it is not started again.
 fn gone(actor: &Actor) -> SpawnError {
     SpawnError::Parent(SendError::NoActor(actor.parent.unwrap_or(actor.id)))
-}
-
-/// How a child is cared for that no manifest names.
-fn spawned(name: &str) -> ChildSpec {
-    let (restart, shutdown) = (Restart::Temporary, Shutdown::default());
-    ChildSpec { name: name.to_owned(), restart, shutdown }
 }
 
 /// The file of a new chain. It is made by whoever first writes to it, so that an actor can begin meanwhile.

@@ -1,5 +1,6 @@
 //! Messages, calls and the channels they travel on: all that is put into mailboxes.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -120,7 +121,8 @@ impl System {
         }
         let (system, actor) = (self.clone(), Arc::clone(actor));
         self.0.threads.run(move || {
-            if let Some(ended) = actor.run() {
+            let run = catch_unwind(AssertUnwindSafe(|| actor.run()));
+            if let Some(ended) = run.unwrap_or_else(|_| Some(actor.breaks())) {
                 system.ended(&actor, ended);
             }
         });

@@ -10,16 +10,19 @@ use std::time::{Duration, Instant};
 use theater_record::{CloseReason, Recorder, RecoverOptions, Recovery, ResumeOptions, Seed};
 use theater_verify::{Checked, FileSource, Verdict, VerifiedChain};
 
-use super::begin::{identity, served};
+use super::begin::{Origin, TAKEN_UP, identity, served};
 use super::roster::Note;
 use super::{SpawnError, System};
 use crate::actor::{Actor, Life, Shared, lock};
 use crate::actor_id::ActorId;
 use crate::blueprint::{self, Source};
 use crate::chain_view::{ChainView, ViewError};
+use crate::end::End;
 use crate::engine::{EngineError, Limits};
+use crate::family::Family;
+use crate::handlers::ACTOR;
 use crate::playback::{self, Ending, PlaybackOptions};
-use crate::recording::{Recording, RecordingOptions, RunError};
+use crate::recording::{Back, Recording, RecordingOptions, RunError};
 use crate::services;
 use crate::spec::Spec;
 
@@ -171,13 +174,18 @@ impl System {
     }
 
     /// Puts an actor on the roster. Without that it is not brought back.
-    pub(super) fn enrol(&self, actor: &Actor, child: Option<&str>) -> io::Result<()> {
+    pub(super) fn enrol(&self, actor: &Actor, origin: Origin<'_>) -> io::Result<()> {
         if !actor.spec.chain.keep {
             return Ok(());
         }
         let folder = std::path::absolute(Path::new(".").join(&actor.spec.base_dir))?;
-        let (parent, child) = (actor.parent, child.map(str::to_owned));
-        self.0.roster.add(actor.id, &Note { folder, parent, child })
+        let (child, is_asked_for) = match origin {
+            Origin::Outside => (None, false),
+            Origin::Named(name) => (Some(name.to_owned()), false),
+            Origin::Asked => (None, true),
+        };
+        let note = Note { folder, parent: actor.parent, child, is_asked_for };
+        self.0.roster.add(actor.id, &note)
     }
 
     /// Takes an actor off the roster that has come to its end for good.
@@ -213,7 +221,7 @@ impl System {
             let chain = ChainView::open(&path)?.header()?.chain_id;
             actor.add_chain(chain, path);
         }
-        actor.set_past(path, note.child.clone());
+        actor.set_past(path, note.child.clone(), note.is_asked_for);
         let mut actors = self.0.actors.write().unwrap_or_else(PoisonError::into_inner);
         actors.insert(id, Arc::clone(&actor));
         Ok(actor)
@@ -225,8 +233,14 @@ impl System {
         paths.take_while(|path| path.exists()).collect()
     }
 
-    /// The life that an actor's chain leads to. The host has done nothing so far, and goes on from there.
-    pub(super) fn life_again(&self, actor: &Arc<Actor>, path: &Path) -> Result<Life, SpawnError> {
+    /// The life that an actor's chain leads to. The host has done nothing so far, and goes on from there. Whether
+    /// the actor has yet to be told that it starts; or how it has ended, by what it was in the middle of.
+    pub(super) fn life_again(
+        &self,
+        actor: &Arc<Actor>,
+        path: &Path,
+        family: &Arc<Family>,
+    ) -> Result<(Life, Result<bool, End>), SpawnError> {
         let spec = &actor.spec;
         let component = self.0.catalogue.component(&spec.component, &spec.limits)?;
         let handlers = component.handlers()?;
@@ -248,14 +262,25 @@ impl System {
         let redact = spec.chain.redact.clone();
         let options = RecordingOptions { limits, durable, clock, redact };
         let is_made = |killer| actor.is_made(killer, shared.clone());
-        let mut recording =
-            Recording::resume_killable(&component, host, recorder, &chain, &options, is_made)?;
+        let goes_on = {
+            let (system, actor, family) = (self.clone(), Arc::clone(actor), Arc::clone(family));
+            let is_told = handlers.find(ACTOR, "init").is_some();
+            Box::new(move |calls| system.goes_on(&actor, &family, is_told && calls <= 1))
+        };
+        let back =
+            Recording::bring_back(&component, host, recorder, &chain, &options, is_made, goes_on)?;
+        let Back { mut recording, is_fresh, interrupted } = back;
         recording.written()?;
         let last = recording.last_event()?;
         let view = ChainView::open(path).map_err(ReviveError::from)?;
         actor.set_state(view.state_at(last.seq).map_err(ReviveError::from)?);
+        let numbers = actor.numbers.clone();
         // Numbers of requests go on from one that none had before.
-        Ok(Life { id: actor.id, recording, chain: id, handlers, shared, requests: last.seq })
+        numbers.requests.was_given(last.seq);
+        let mut life = Life { id: actor.id, recording, chain: id, handlers, shared, numbers };
+        let went_on = actor.goes_on(&mut life, interrupted);
+        let was_taken_up = chain.header().settings.iter().any(|(name, _)| name == TAKEN_UP);
+        Ok((life, went_on.map(|()| is_fresh && !was_taken_up)))
     }
 
     /// The state that the newest chain of an actor leads to that has ended: checked, and replayed.

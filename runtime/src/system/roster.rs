@@ -37,6 +37,8 @@ pub(super) struct Note {
     pub(super) parent: Option<ActorId>,
     /// What it is called among the children that its parent's manifest names.
     pub(super) child: Option<String>,
+    /// Whether its parent has started it with a call.
+    pub(super) is_asked_for: bool,
 }
 
 /// What the lines say of an actor.
@@ -226,7 +228,12 @@ mod tests {
     }
 
     fn note(folder: &str) -> Note {
-        Note { folder: PathBuf::from(folder), parent: Some(id(0)), child: None }
+        Note {
+            folder: PathBuf::from(folder),
+            parent: Some(id(0)),
+            child: None,
+            is_asked_for: false,
+        }
     }
 
     #[test]

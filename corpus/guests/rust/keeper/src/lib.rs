@@ -17,10 +17,11 @@
 //! | `trap` | executes `unreachable` |
 //! | `spin` | computes for ever |
 //! | `grow` | takes memory until there is none |
+//! | `log TEXT` | logs TEXT |
 //! | `leave TEXT` | comes to its end, and leaves TEXT behind |
 //!
 //! It accepts channels, with the first message back, unless that is `no`. An initial state that is no number is
-//! what it does instead of starting: `fail` or `trap`.
+//! what it does instead of starting: `fail` or `trap`; or, while it starts, `leave`.
 
 use std::cell::RefCell;
 
@@ -60,7 +61,10 @@ impl Actor for Keeper {
         match state.as_slice() {
             b"fail" => Err("it does not want to".to_owned()),
             b"trap" => core::arch::wasm32::unreachable(),
-            _ => {
+            other => {
+                if other == b"leave" {
+                    runtime::shutdown(Some(b"at once"))?;
+                }
                 runtime::log("starts");
                 Ok((Some(state),))
             }
@@ -183,6 +187,10 @@ fn act(state: &[u8], message: &[u8]) -> Result<String, String> {
         "trap" => core::arch::wasm32::unreachable(),
         "spin" => spin(),
         "grow" => grow(),
+        "log" => {
+            runtime::log(rest);
+            Ok("done".to_owned())
+        }
         "leave" => done(runtime::shutdown(Some(rest.as_bytes()))),
         _ => Ok(text),
     };
