@@ -9,6 +9,7 @@
 //! [`Life`], which only the thread touches that runs the actor, and in [`Shared`], for the services.
 
 mod life;
+mod notes;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ use crate::spec::Spec;
 use crate::threads::aside;
 
 pub(crate) use life::{Life, request_id};
+pub(crate) use notes::Notes;
 
 /// How many bytes of messages may wait for an actor.
 const MAILBOX_BYTES_MAX: usize = 64 << 20;
@@ -45,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) leaves: Mutex<Option<Option<Vec<u8>>>>,
     /// What is started once `init` has returned.
     pub(crate) opening: Mutex<Option<Opening>>,
+    /// What was decided without the actor, and is yet to be written down.
+    pub(crate) notes: Mutex<Notes>,
     /// Wakes the actor where it waits.
     pub(crate) interrupt: Interrupt,
     /// Whether somebody waits for what may not be in the chain's file yet.
@@ -273,13 +277,15 @@ impl Actor {
 
     /// Whether there is something to do.
     pub(crate) fn has_work(&self) -> bool {
-        !self.mailbox.is_empty() || self.ordered().is_some() || self.leaves()
+        !self.mailbox.is_empty() || self.ordered().is_some() || self.wants_to_settle()
     }
 
-    /// Whether it wants to come to its end.
-    fn leaves(&self) -> bool {
+    /// Whether it wants to come to its end, or something is yet to be written down.
+    fn wants_to_settle(&self) -> bool {
         let standing = lock(&self.standing);
-        standing.hold.as_ref().is_some_and(|hold| lock(&hold.shared.leaves).is_some())
+        standing.hold.as_ref().is_some_and(|hold| {
+            lock(&hold.shared.leaves).is_some() || !lock(&hold.shared.notes).is_empty()
+        })
     }
 
     /// The host has failed while it did something for the actor, which cannot be gone on with. Its chain is left as a

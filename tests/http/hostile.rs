@@ -1,5 +1,6 @@
 //! Servers of actors, for clients that mean no good, and for handlers that answer what must not be sent.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -8,8 +9,26 @@ use theater_runtime::End;
 
 use super::{Plan, decisions, soon};
 use crate::stage::browser::{ask, connect, exchange, get, raw, request};
+use crate::stage::history::History;
 
 const SOON: Duration = Duration::from_secs(20);
+
+/// What a chain says was refused: what, as what, and how often that was so.
+fn refusals(history: &History) -> Vec<(String, String, usize)> {
+    let mut counts = BTreeMap::new();
+    for decision in decisions(history, "http-server") {
+        let Some(refused) = decision.strip_prefix("no: ") else { continue };
+        let (what, why) = refused.split_once(" (").unwrap();
+        let (why, from) = why.split_once(", ").unwrap();
+        assert_eq!(from, "from 127.0.0.1 to server 1)");
+        *counts.entry((what.to_owned(), why.to_owned())).or_insert(0) += 1;
+    }
+    counts.into_iter().map(|((what, why), count)| (what, why, count)).collect()
+}
+
+fn told((what, why, count): (&str, &str, usize)) -> (String, String, usize) {
+    (what.to_owned(), why.to_owned(), count)
+}
 
 #[test]
 fn what_is_too_large_is_refused() {
@@ -38,14 +57,20 @@ fn what_is_too_large_is_refused() {
     let endless = format!("/{}", "x".repeat(200 << 10));
     let status = raw(port, &request("GET", &endless, &[], "")).map(|reply| reply.status);
     assert!(matches!(status, None | Some(414 | 431)), "{status:?}");
-    web.ends_and_replays();
+    let expected = [
+        ("GET /", "431 Request Header Fields Too Large", 1),
+        ("POST /", "413 Payload Too Large", 3),
+        // Nothing but that they are too large is known of these.
+        ("what is no request", "431 Request Header Fields Too Large", 2),
+    ];
+    assert_eq!(refusals(&web.ends_and_replays()), expected.map(told));
 }
 
 #[test]
 fn what_could_be_understood_in_two_ways_is_refused() {
     let web = Plan::new().start();
     let port = web.serve(&["echo"], "route 1 * /{*all} 1");
-    for path in [
+    let paths = [
         "/../secret",
         "/a/../b",
         "/a/%2e%2e/b",
@@ -54,11 +79,14 @@ fn what_could_be_understood_in_two_ways_is_refused() {
         "//a",
         "/a//b",
         "/a%5c..%5cb",
+        "/a%2f..%2fb",
+        "/admin%2Fusers",
         "/a%00",
         "/a%0d%0ab",
         "/%zz",
         "/%ff",
-    ] {
+    ];
+    for path in paths {
         assert_eq!(get(port, path).status, 400, "{path}");
     }
     let whole = |head: &str, body: &str| {
@@ -92,7 +120,16 @@ fn what_could_be_understood_in_two_ways_is_refused() {
         assert!(answers.starts_with("HTTP/1.1 ") && !answers.contains("smuggled"), "{answers}");
     }
     let history = web.ends_and_replays();
-    assert!(decisions(&history, "http-server").iter().all(|it| !it.contains("secret")));
+    let reached = decisions(&history, "http-server");
+    assert!(reached.iter().all(|it| it.starts_with("no: ") || !it.contains("secret")));
+    let refused = refusals(&history);
+    for path in paths {
+        assert!(refused.contains(&told((&format!("GET {path}"), "400 Bad Request", 1))), "{path}");
+    }
+    for other in [("CONNECT ", 1), ("GET /", 3), ("what is no request", 8)] {
+        assert!(refused.contains(&told((other.0, "400 Bad Request", other.1))), "{refused:?}");
+    }
+    assert_eq!(refused.len(), paths.len() + 3);
 }
 
 #[test]
@@ -120,7 +157,11 @@ fn slow_clients_are_given_up() {
     let received = exchange(deaf, b"").len();
     assert!(received < 8 << 20, "{received} bytes");
     assert!(start.elapsed() < SOON * 2);
-    web.ends_and_replays();
+    let expected = [
+        ("POST /", "408 Request Timeout", 1),
+        ("what is no request", "408 Request Timeout", 1),
+    ];
+    assert_eq!(refusals(&web.ends_and_replays()), expected.map(told));
 }
 
 #[test]
@@ -140,7 +181,8 @@ fn there_are_only_so_many_connections() {
     soon("there is room again", || {
         raw(port, &request("GET", "/", &[], "")).is_some_and(|reply| reply.status == 200)
     });
-    web.ends_and_replays();
+    let expected = [("a connection", "503 Service Unavailable", 1)];
+    assert_eq!(refusals(&web.ends_and_replays()), expected.map(told));
 }
 
 #[test]

@@ -230,7 +230,11 @@ fn servers_and_routes_are_held_against_the_permissions() {
     assert_eq!(get(port, "/other").status, 404, "not even middleware sees it");
     let history = web.ends_and_replays();
     let denied = decisions(&history, "http-server").into_iter().filter(|it| it.starts_with("no: "));
-    assert_eq!(denied.count(), 5);
+    let denied: Vec<String> = denied.collect();
+    assert_eq!(denied.len(), 7, "{denied:#?}");
+    let from = "from 127.0.0.1 to server 1";
+    assert_eq!(denied[5], format!("no: POST /api/x (405 Method Not Allowed, {from})"));
+    assert_eq!(denied[6], format!("no: GET /other (404 Not Found, {from})"));
 }
 
 #[test]

@@ -50,8 +50,15 @@ impl Life {
         noted.map_err(|error| End::unrecorded(&error))
     }
 
+    /// Writes down what was decided without the actor.
+    fn note_all(&mut self) -> Result<(), End> {
+        let notes = lock(&self.shared.notes).take();
+        self.note(notes)
+    }
+
     /// Does one thing.
     pub(super) fn handle(&mut self, delivery: Delivery, state: &State) -> Result<(), End> {
+        self.note_all()?;
         match delivery {
             Delivery::Send { from, channel, message, done } => {
                 self.send(&from, channel, message, done, state)?;
@@ -155,6 +162,7 @@ impl Life {
 
     /// Writes what somebody waits for. To be called when there is nothing else to do.
     pub(super) fn settle(&mut self) -> Result<(), End> {
+        self.note_all()?;
         self.leave()?;
         match self.shared.is_awaited.swap(false, Ordering::Relaxed) {
             true => self.write(),
@@ -270,7 +278,9 @@ impl Life {
     }
 
     /// Writes down how this life ended. The chain is left open.
-    pub(super) fn rest(self, end: &End) -> Result<Rest, RunError> {
+    pub(super) fn rest(mut self, end: &End) -> Result<Rest, RunError> {
+        // A chain that cannot be written shows that below.
+        let _ = self.note_all();
         // Whoever waits for an answer hears that there will be none.
         lock(&self.shared.outstanding).clear();
         let (state, detail) = end.lifecycle();
@@ -278,7 +288,8 @@ impl Life {
     }
 
     /// Writes down that the actor rests.
-    pub(super) fn pause(self) -> Result<(), RunError> {
+    pub(super) fn pause(mut self) -> Result<(), RunError> {
+        let _ = self.note_all();
         lock(&self.shared.outstanding).clear();
         self.recording.pause().map(drop)
     }

@@ -115,6 +115,13 @@ impl System {
         }
     }
 
+    /// Has an actor look whether there is something to do.
+    pub(crate) fn wake_up(&self, id: ActorId) {
+        if let Ok(actor) = self.find(id) {
+            self.wake(&actor);
+        }
+    }
+
     pub(super) fn wake(&self, actor: &Arc<Actor>) {
         if !actor.schedule() {
             return;

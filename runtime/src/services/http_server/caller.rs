@@ -11,7 +11,7 @@ use theater_record::{Permission, Value};
 use tokio::sync::oneshot;
 
 use super::CAPABILITY;
-use crate::actor::Shared;
+use crate::actor::{Shared, lock};
 use crate::actor_id::ActorId;
 use crate::delivery::{Done, HandlerCall, NotHandled};
 use crate::handlers::HTTP;
@@ -66,6 +66,16 @@ pub(super) enum Passed {
 }
 
 impl Caller {
+    /// Has the actor's chain say what was decided about something that has not reached the actor.
+    pub(super) fn note(&self, decision: Permission) {
+        let Some(life) = self.life.upgrade() else { return };
+        if lock(&life.notes).add(decision)
+            && let Ok(system) = self.system.get()
+        {
+            system.wake_up(self.id);
+        }
+    }
+
     /// Makes a call and waits for its outcome, for a while. It is read as soon as the handler has
     /// returned; what cannot be read is in the chain.
     pub(super) async fn call<T, R>(

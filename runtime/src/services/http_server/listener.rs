@@ -6,8 +6,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use http::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -35,6 +37,11 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 /// What is said to a client for whom there is no connection left.
 const NO_PLACE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// What the chain calls what is refused before it is a request.
+const CONNECTION: &str = "a connection";
+const NO_TLS: &str = "a connection without TLS";
+const NO_REQUEST: &str = "what is no request";
 
 /// How far a server has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +143,7 @@ impl Door {
 
     fn admit(&self, mut stream: TcpStream, peer: IpAddr) {
         let Ok(place) = self.places.clone().try_acquire_owned() else {
+            self.site.note(CONNECTION, peer, StatusCode::SERVICE_UNAVAILABLE);
             if self.tls.is_none() {
                 // Whatever cannot be written at once, nobody waits for.
                 tokio::spawn(async move {
@@ -151,8 +159,9 @@ impl Door {
         // Small answers should not wait for more to be sent. Without it, they only take longer.
         let _ = stream.set_nodelay(true);
         let (site, phase) = (self.site.clone(), self.phase.clone());
-        let visit = Visit { site, peer, phase, _place: Arc::new(place) };
-        let stream = Stalls::new(stream, visit.site.patience());
+        let is_asking = Arc::new(AtomicBool::new(false));
+        let stream = Stalls::new(stream, site.patience(), is_asking.clone());
+        let visit = Visit { site, peer, phase, is_asking, _place: Arc::new(place) };
         match self.tls.clone() {
             None => drop(tokio::spawn(serve(visit, stream))),
             Some(tls) => drop(tokio::spawn(serve_tls(visit, tls, stream))),
@@ -166,8 +175,25 @@ async fn serve_tls(mut visit: Visit, tls: TlsAcceptor, stream: Stalls<TcpStream>
         agreed = tokio::time::timeout(patience, tls.accept(stream)) => agreed,
         _ = changes(&mut visit.phase) => return,
     };
-    if let Ok(Ok(stream)) = agreed {
-        serve(visit, stream).await;
+    match agreed {
+        Ok(Ok(stream)) => serve(visit, stream).await,
+        Ok(Err(_)) => visit.site.note(NO_TLS, visit.peer, StatusCode::BAD_REQUEST),
+        Err(_) => visit.site.note(NO_TLS, visit.peer, StatusCode::REQUEST_TIMEOUT),
+    }
+}
+
+/// As what a request is refused that could not be read, if that is what has ended a connection.
+fn refused(error: &hyper::Error, visit: &Visit) -> Option<StatusCode> {
+    let is_asking = visit.is_asking.load(Ordering::Relaxed);
+    if error.is_parse_too_large() {
+        Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+    } else if error.is_parse() {
+        Some(StatusCode::BAD_REQUEST)
+    } else if error.is_timeout() && is_asking {
+        // One on which nobody asks may be given up without a word.
+        Some(StatusCode::REQUEST_TIMEOUT)
+    } else {
+        None
     }
 }
 
@@ -176,7 +202,7 @@ async fn serve<S>(visit: Visit, stream: S)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let mut phase = visit.phase.clone();
+    let (mut phase, visitor) = (visit.phase.clone(), visit.clone());
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -191,7 +217,12 @@ where
     let mut connection = pin!(connection);
     // A client that breaks off, or breaks the rules, is told so by the connection's end.
     let phase = tokio::select! {
-        _ = connection.as_mut() => return,
+        ended = connection.as_mut() => {
+            if let Some(status) = ended.err().and_then(|error| refused(&error, &visitor)) {
+                visitor.site.note(NO_REQUEST, visitor.peer, status);
+            }
+            return;
+        }
         phase = changes(&mut phase) => phase,
     };
     connection.as_mut().graceful_shutdown();

@@ -43,7 +43,7 @@ impl Path {
             let segment = decoded(part)?;
             let is_inner = parts.peek().is_some();
             let is_dots = segment == "." || segment == "..";
-            let is_ambiguous = |char: char| char == '\\' || char.is_control();
+            let is_ambiguous = |char: char| matches!(char, '/' | '\\') || char.is_control();
             if is_dots || segment.contains(is_ambiguous) || segment.is_empty() && is_inner {
                 return None;
             }
@@ -215,6 +215,8 @@ mod tests {
             "/a//b",
             "/a\\b",
             "/a%5cb",
+            "/a%2fb",
+            "/users/a%2Fb",
             "/a%00b",
             "/%0d%0a",
             "/%",
@@ -237,7 +239,7 @@ mod tests {
         for (text, matching, others) in [
             ("/", &["/"][..], &["/a"][..]),
             ("/users", &["/users", "/%75sers"], &["/users/", "/users/a", "/user", "/Users"]),
-            ("/users/{id}", &["/users/7", "/users/a%2Fb"], &["/users", "/users/", "/users/7/x"]),
+            ("/users/{id}", &["/users/7", "/users/a%3Fb"], &["/users", "/users/", "/users/7/x"]),
             ("/users/{id}/x", &["/users/7/x"], &["/users/7", "/users/7/y"]),
             ("/files/{*rest}", &["/files/", "/files/a", "/files/a/b"], &["/files", "/filesx"]),
             ("/{*all}", &["/", "/a", "/a/b/"], &[]),

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
@@ -18,12 +19,17 @@ use super::site::{Found, Site};
 use super::websocket::{self, Upgrade};
 use crate::services::http_types::{Malformed, Request, received};
 
+/// How much of its path is told of a request that is refused.
+const REFUSED_PATH_BYTES_MAX: usize = 256;
+
 /// One connection to a server.
 #[derive(Clone)]
 pub(super) struct Visit {
     pub(super) site: Arc<Site>,
     pub(super) peer: IpAddr,
     pub(super) phase: watch::Receiver<Phase>,
+    /// Whether something has come since the last request was answered.
+    pub(super) is_asking: Arc<AtomicBool>,
     /// One of the connections that there may be, for as long as anything of this one is left.
     pub(super) _place: Arc<OwnedSemaphorePermit>,
 }
@@ -33,21 +39,24 @@ pub(super) struct Visit {
 pub(super) struct Refusal {
     status: StatusCode,
     header: Option<(HeaderName, String)>,
+    /// Whether the actor's chain says nothing of the request yet.
+    is_untold: bool,
 }
 
 impl From<StatusCode> for Refusal {
     fn from(status: StatusCode) -> Refusal {
-        Refusal { status, header: None }
+        Refusal { status, header: None, is_untold: true }
     }
 }
 
 impl From<Unanswered> for Refusal {
     fn from(unanswered: Unanswered) -> Refusal {
-        Refusal::from(match unanswered {
+        let refusal = Refusal::from(match unanswered {
             Unanswered::Full | Unanswered::Ended => StatusCode::SERVICE_UNAVAILABLE,
             Unanswered::Late => StatusCode::GATEWAY_TIMEOUT,
             Unanswered::Failed => StatusCode::INTERNAL_SERVER_ERROR,
-        })
+        });
+        Refusal { is_untold: unanswered == Unanswered::Full, ..refusal }
     }
 }
 
@@ -85,8 +94,16 @@ impl Visit {
         let upgrade = Upgrade::wanted_by(&mut request);
         let (head, body) = request.into_parts();
         let is_chunked = head.headers.contains_key(TRANSFER_ENCODING);
+        let (site, peer, is_asking) = (self.site.clone(), self.peer, self.is_asking.clone());
+        let subject = format!("{} {}", head.method, shortened(head.uri.path()));
         let answer = self.try_answer(head, body, upgrade).await;
-        let mut answer = answer.unwrap_or_else(Refusal::into_answer);
+        let mut answer = answer.unwrap_or_else(|refusal| {
+            if refusal.is_untold {
+                site.note(&subject, peer, refusal.status);
+            }
+            refusal.into_answer()
+        });
+        is_asking.store(false, Ordering::Relaxed);
         if is_chunked {
             // A length beside it may have been passed over, and somebody on the way may have gone by that.
             // So nothing that follows is taken for another request.
@@ -221,6 +238,11 @@ async fn read(mut body: Incoming, bytes_max: usize) -> Result<Vec<u8>, StatusCod
         bytes.extend_from_slice(&data);
     }
     Ok(bytes)
+}
+
+/// As much of a path as is told of a request that is refused.
+fn shortened(path: &str) -> &str {
+    &path[..path.floor_char_boundary(REFUSED_PATH_BYTES_MAX)]
 }
 
 /// Path and query.

@@ -1,15 +1,21 @@
 //! One server as those see it who serve its connections: where requests go, and what is open.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use http::StatusCode;
+
+use super::CAPABILITY;
 use super::caller::Caller;
 use super::outbox::Outbox;
 use super::path::{Path, Pattern};
 use crate::actor::lock;
+use crate::host::Reason;
 use crate::manifest;
 use crate::numbers::Numbers;
+use crate::services::decision;
 use crate::services::http_types::{body_limit, time_limit};
 
 /// The server that is started with the actor.
@@ -86,6 +92,14 @@ impl Site {
     ) -> Site {
         let (tables, sockets) = (RwLock::default(), Mutex::default());
         Site { number, caller, allowed, tables, sockets, numbers }
+    }
+
+    /// Has the chain say of something that has not reached the actor how the server has answered it.
+    pub(super) fn note(&self, subject: &str, peer: IpAddr, status: StatusCode) {
+        let is_refused = status.is_client_error() || status.is_server_error();
+        let reason = if is_refused { Reason::NotGranted } else { Reason::Granted };
+        let detail = format!("{status}, from {peer} to server {}", self.number);
+        self.caller.note(decision(reason, CAPABILITY, subject, &detail));
     }
 
     /// How large the body of a request may be.

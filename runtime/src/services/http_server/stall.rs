@@ -2,6 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,14 +14,16 @@ use tokio::time::Sleep;
 pub(super) struct Stalls<S> {
     stream: S,
     patience: Duration,
+    /// Set when something was read.
+    has_read: Arc<AtomicBool>,
     /// Runs while a write waits.
     waits: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Stalls<S> {
-    /// Lets a write wait for so long.
-    pub(super) fn new(stream: S, patience: Duration) -> Stalls<S> {
-        Stalls { stream, patience, waits: None }
+    /// Lets a write wait for so long. `has_read` is set whenever something was read.
+    pub(super) fn new(stream: S, patience: Duration, has_read: Arc<AtomicBool>) -> Stalls<S> {
+        Stalls { stream, patience, has_read, waits: None }
     }
 
     /// What becomes of a write: it got on, still waits, or has waited for too long.
@@ -45,7 +49,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stalls<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.has_read.store(true, Ordering::Relaxed);
+        }
+        read
     }
 }
 
@@ -86,6 +95,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalls<S> {
 #[cfg(test)]
 mod tests {
     use std::io::ErrorKind;
+    use std::sync::Arc;
     use std::time::Duration;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -95,7 +105,7 @@ mod tests {
     #[tokio::test]
     async fn a_write_waits_only_for_so_long_while_nobody_reads() {
         let (ours, mut theirs) = tokio::io::duplex(8);
-        let mut ours = Stalls::new(ours, Duration::from_millis(500));
+        let mut ours = Stalls::new(ours, Duration::from_millis(500), Arc::default());
         ours.write_all(b"12345678").await.unwrap();
         let reads = async {
             tokio::time::sleep(Duration::from_millis(10)).await;
