@@ -157,10 +157,8 @@ fn slow_clients_are_given_up() {
     let received = exchange(deaf, b"").len();
     assert!(received < 8 << 20, "{received} bytes");
     assert!(start.elapsed() < SOON * 2);
-    let expected = [
-        ("POST /", "408 Request Timeout", 1),
-        ("what is no request", "408 Request Timeout", 1),
-    ];
+    let expected =
+        [("POST /", "408 Request Timeout", 1), ("what is no request", "408 Request Timeout", 1)];
     assert_eq!(refusals(&web.ends_and_replays()), expected.map(told));
 }
 
