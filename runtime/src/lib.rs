@@ -49,6 +49,7 @@ mod sealing;
 pub mod server;
 mod services;
 mod spec;
+mod stall;
 mod store;
 pub mod supervision;
 mod system;

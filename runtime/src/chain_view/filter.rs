@@ -10,7 +10,7 @@ use crate::entry::render::Limits;
 use crate::manifest::Name;
 use crate::paint::Paint;
 
-/// Once the bodies of selected events come to this, no more are selected at a time.
+/// Once selected events come to this with their payloads, no more are selected at a time.
 const SELECTED_BYTES_MAX: usize = 8 << 20;
 
 /// A condition on events. Without any of its parts, every event meets it.
@@ -132,7 +132,7 @@ impl ChainView {
             if filter.has_kind(record.kind) {
                 let event = index.shown(&self.file, record, record.event()?);
                 if filter.matches(&event) {
-                    *bytes += record.frame.body().len();
+                    *bytes += event.bytes;
                     found.push(event);
                 }
             }

@@ -156,12 +156,14 @@ impl Index {
         let mut payloads = Payloads::new(file, &self.pieces, SHOWN_PAYLOAD_BYTES_MAX);
         let event = payloads.put_back_in(event, &self.lexicon);
         let previews = payloads.previews(&event);
+        let bytes = record.frame.body().len() + payloads.put_back_bytes();
         ShownEvent {
             entry: self.lexicon.describe(record.seq, record.offset, event),
             link: record.hash(),
             parent: parent(record),
             time: self.time_of(record.seq),
             previews,
+            bytes,
         }
     }
 

@@ -30,6 +30,7 @@ pub(super) enum Piece {
 pub(super) struct Payloads<'a> {
     file: &'a GrowingFile,
     pieces: &'a HashMap<Hash, Piece>,
+    bytes_max: u64,
     /// How many bytes may still be put back. Many references may lead to the same large payload.
     left: u64,
 }
@@ -40,7 +41,7 @@ impl<'a> Payloads<'a> {
         pieces: &'a HashMap<Hash, Piece>,
         bytes_max: u64,
     ) -> Payloads<'a> {
-        Payloads { file, pieces, left: bytes_max }
+        Payloads { file, pieces, bytes_max, left: bytes_max }
     }
 
     /// The event with its payloads in place, as far as they are there and small enough.
@@ -60,6 +61,11 @@ impl<'a> Payloads<'a> {
             | Event::Close(_)
             | Event::Recover(_) => event,
         }
+    }
+
+    /// How many bytes were put back.
+    pub(super) fn put_back_bytes(&self) -> usize {
+        usize::try_from(self.bytes_max - self.left).unwrap_or(usize::MAX)
     }
 
     /// The beginnings of those payloads that are still out of line.

@@ -27,6 +27,8 @@ pub struct ShownEvent {
     /// the chain notes from it on. Unknown while it notes none.
     pub time: Option<u64>,
     pub(super) previews: Previews,
+    /// About how many bytes it takes, with the payloads that were put back.
+    pub(super) bytes: usize,
 }
 
 impl ShownEvent {
@@ -59,7 +61,7 @@ impl ShownEvent {
 
 impl Serialize for ShownEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let ShownEvent { entry, link, parent, time, previews } = self;
+        let ShownEvent { entry, link, parent, time, previews, bytes: _ } = self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("seq", &entry.seq)?;
         map.serialize_entry("kind", entry.kind.name())?;

@@ -301,6 +301,26 @@ fn numbers(events: &[ShownEvent]) -> Vec<u64> {
 }
 
 #[test]
+fn large_payloads_are_selected_only_so_many_at_a_time() {
+    let mut scene = Scene::new();
+    // They are small enough to be put back each.
+    let logs: Vec<u64> = (0..400).map(|_| scene.log(&"x".repeat(200 << 10))).collect();
+    let view = scene.view();
+    for order in [Order::OldestFirst, Order::NewestFirst] {
+        let (mut found, mut rest, mut pages) = (Vec::new(), 0..view.count().unwrap(), 0);
+        while !rest.is_empty() {
+            let selection = view.select(&Filter::logs(), rest, order, 1000).unwrap();
+            assert!((1..=110).contains(&selection.events.len()), "{}", selection.events.len());
+            found.extend(numbers(&selection.events));
+            (rest, pages) = (selection.rest, pages + 1);
+        }
+        found.sort_unstable();
+        assert_eq!(found, logs);
+        assert!(pages >= 4, "{pages}");
+    }
+}
+
+#[test]
 fn events_are_selected_by_kind_function_time_and_text_from_either_end() {
     let mut scene = Scene::new();
     let mut logs = Vec::new();

@@ -11,10 +11,14 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::stall::Stalls;
+
 /// How many connections there are at a time; others wait to be taken.
 const CONNECTIONS_MAX: usize = 2048;
 /// How long a client may take to say what it wants.
 const HEADERS_PATIENCE: Duration = Duration::from_secs(20);
+/// How long a client may read nothing of what waits for it. Somebody may look at a stream page by page.
+const READ_PATIENCE: Duration = Duration::from_secs(600);
 /// How long to wait when the system has no more connections to give.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
@@ -42,6 +46,7 @@ pub(super) async fn accept(
         };
         // Answers are small and wanted at once.
         let _ = stream.set_nodelay(true);
+        let stream = Stalls::new(stream, READ_PATIENCE, Arc::default());
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(HEADERS_PATIENCE);
         let service = TowerToHyperService::new(routes.clone());

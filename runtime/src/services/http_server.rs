@@ -10,7 +10,6 @@ mod path;
 mod request;
 mod servers;
 mod site;
-mod stall;
 mod websocket;
 
 use std::sync::{Arc, Mutex};

@@ -23,8 +23,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::request::Visit;
 use super::site::Site;
-use super::stall::Stalls;
 use crate::services::http_types::{HEADERS_MAX, READ_AHEAD_BYTES_MAX};
+use crate::stall::Stalls;
 
 /// How long a connection may still be written to once the actor is gone.
 pub(super) const GRACE: Duration = Duration::from_secs(1);

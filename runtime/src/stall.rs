@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 /// A stream whose writes have to get on.
-pub(super) struct Stalls<S> {
+pub(crate) struct Stalls<S> {
     stream: S,
     patience: Duration,
     /// Set when something was read.
@@ -22,7 +22,7 @@ pub(super) struct Stalls<S> {
 
 impl<S> Stalls<S> {
     /// Lets a write wait for so long. `has_read` is set whenever something was read.
-    pub(super) fn new(stream: S, patience: Duration, has_read: Arc<AtomicBool>) -> Stalls<S> {
+    pub(crate) fn new(stream: S, patience: Duration, has_read: Arc<AtomicBool>) -> Stalls<S> {
         Stalls { stream, patience, has_read, waits: None }
     }
 
